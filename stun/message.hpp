@@ -14,6 +14,7 @@
 #include "protocol/base/bytes.hpp"
 #include "protocol/base/random.hpp"
 #include "stun/attributes.hpp"
+#include "stun/codec.hpp"
 
 namespace nat::stun {
 
@@ -86,8 +87,8 @@ class authenticated_view : public message_view {
 
 enum class integrity : std::uint8_t { sha1, sha256 };
 
-// Writes one message into `out`. Running out of room is remembered and
-// reported once, by finish(), so calls chain without checks in between.
+// Writes one message into `out`. Running out of room, or a value that its attribute can't hold, is
+// remembered and reported once, by finish(), so calls chain without checks in between.
 class message_writer {
  public:
   message_writer(byte_span out, message_type, const transaction_id&) noexcept;
@@ -105,6 +106,7 @@ class message_writer {
                                                        bool fingerprint = true) noexcept;
 
  private:
+  [[nodiscard]] byte_span reserve(std::uint16_t type, std::size_t size) noexcept;
   byte_span out_;
   std::size_t used_ = 0;
   bool overflow_ = false;
@@ -114,5 +116,26 @@ class message_writer {
 // ChannelData over TCP (RFC 8489, 6.2.2; RFC 8656, 12.5: padded to 4). nullopt: neither, so the
 // stream is broken.
 [[nodiscard]] std::optional<std::size_t> stream_message_size(byte_view first_four) noexcept;
+
+template <attribute A>
+std::optional<typename A::value> message_view::get() const noexcept {
+  return get_nth<A>(0);
+}
+
+template <attribute A>
+std::optional<typename A::value> message_view::get_nth(std::size_t n) const noexcept {
+  const auto value = find(A::type, n);
+  if (!value) return std::nullopt;
+  return codec::read<A>(*value, raw_);
+}
+
+template <attribute A>
+message_writer& message_writer::put(const typename A::value& value) noexcept {
+  const auto size = codec::size<A>(value);
+  if (!size) overflow_ = true;
+  const auto out = reserve(A::type, size.value_or(0));
+  if (!overflow_) codec::write<A>(out, value, out_);
+  return *this;
+}
 
 }  // namespace nat::stun

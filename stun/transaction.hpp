@@ -2,6 +2,7 @@
 
 // Retransmission of one request, RFC 8489, 6.2.1, with the timeout measured where it can be.
 
+#include <cstdint>
 #include <optional>
 
 #include "protocol/base/time.hpp"
@@ -28,6 +29,7 @@ class retransmit_timer {
   [[nodiscard]] unsigned sends() const { return sends_; }
 
  private:
+  void schedule(time_point now);
   retransmission rules_;
   time_point next_;
   duration rto_;
