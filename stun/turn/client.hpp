@@ -4,6 +4,8 @@
 // over a TCP or TLS connection that the caller keeps. No sockets, no clock: the drive loop is that
 // of ice/agent.hpp. Over a stream the caller hands in whole messages (stun::stream_message_size)
 // and the output is already padded (RFC 8656, 12.5).
+// Left out on purpose: EVEN-PORT and RESERVATION-TOKEN (one component needs one port), ICMP
+// reports, TCP relaying (RFC 6062), mobility (RFC 8016), third-party authorization (RFC 7635).
 
 #include <cstdint>
 #include <memory>
@@ -27,8 +29,19 @@ struct client_config {
   families wanted = families::v4;
   bool dont_fragment = false;
   duration lifetime = std::chrono::minutes{10};
+  // Idle time after which a NAT between us and the server is kept open by an indication; UDP only.
+  duration keepalive = std::chrono::seconds{15};
+
+  // How long a request waits: 0, 250, 750, 1750, 3750, 7750 ms, and up at 8250 ms; shorter once the
+  // round trip is known. Over a stream it is sent once.
+  duration initial_rto = std::chrono::milliseconds{250};
+  duration min_rto = std::chrono::milliseconds{100};
+  unsigned max_sends = 6;
+  duration reliable_wait = std::chrono::seconds{8};
+
   std::size_t max_permissions = 64;
   std::size_t max_channels = 32;
+  std::size_t max_outbox = 1024;  // transmits that wait for poll_transmit(); data beyond is refused
 };
 
 struct allocated {
@@ -41,16 +54,23 @@ struct refused {       // the allocation can't be had, or was lost; the client i
   int code;            // the STUN error code, 0: no answer, -1: the connection closed
   std::string reason;  // what to tell a person
 };
-struct alternate {  // 300: try there instead (same credentials)
+struct alternate {  // 300: try there instead (same credentials); the client is finished
   endpoint server;
+  std::string domain;  // ALTERNATE-DOMAIN, the name that TLS verifies; may be empty
 };
-struct permission_refused {  // 403: the server will not relay to this address
+struct permission_refused {  // the server will not relay to this address; the rest goes on
   address peer;
-  int code;
+  int code;  // 403, 443, 508 …; 0: no answer, or our own limit
+  std::string reason;
 };
 struct released {};
 
 using client_event = std::variant<allocated, refused, alternate, permission_refused, released>;
+
+// What came in and was dropped.
+struct client_counters {
+  std::uint64_t malformed = 0, unauthenticated = 0, unexpected = 0;
+};
 
 // What a peer sent through the allocation. `data` points into the datagram that was handed in.
 struct relayed_data {
@@ -79,11 +99,14 @@ class client {
   // Binds a channel: less overhead for a peer that carries data. Until it is bound, Send
   // indications.
   void bind_channel(const endpoint& peer, time_point now);
-  // Wraps and queues. A peer without a permission gets one first (the data goes out right behind
-  // the request). False: no allocation of that family, or over a limit.
-  bool send(const endpoint& peer, byte_view data, time_point now);
+  // Wraps and queues. A peer without a permission gets one first: the data goes out right behind
+  // the request, and once more when the request had to be repeated. False: no allocation of that
+  // family, the peer is refused, or over a limit. With `segment_size`, `data` is several datagrams
+  // as in nat::transmit, and so is what comes out: its segments grow by the wrapping, alike.
+  bool send(const endpoint& peer, byte_view data, time_point now, std::uint16_t segment_size = 0);
   // As send, in place of a copy through the queue: writes into `out`, which has room for
-  // data.size() + overhead; returns what to hand to the server, or nullopt as above.
+  // data.size() + overhead; returns what to hand to the server, or nullopt as above. Drain
+  // poll_transmit() first: a permission that the data needs may be among what it holds.
   static constexpr std::size_t overhead = 56;
   [[nodiscard]] std::optional<byte_view> wrap(const endpoint& peer, byte_view data, byte_span out,
                                               time_point now);
@@ -95,6 +118,9 @@ class client {
   [[nodiscard]] std::optional<time_point> next_timeout() const;
 
   [[nodiscard]] std::optional<endpoint> relayed(bool v4) const;
+  [[nodiscard]] bool channel_bound(const endpoint& peer) const;
+  [[nodiscard]] bool finished() const;  // refused, redirected or released: nothing more comes
+  [[nodiscard]] const client_counters& counters() const;
 
  private:
   struct state;
