@@ -15,10 +15,11 @@
 #include "protocol/base/random.hpp"
 #include "protocol/base/time.hpp"
 #include "protocol/dtls/certificate.hpp"
+#include "protocol/dtls/connection.hpp"
 
 namespace nat::datachannel {
 
-enum class dtls_role : std::uint8_t { client, server };
+using dtls_role = dtls::role;
 
 struct connection_config {
   dtls_role role = dtls_role::client;  // a=setup: active is client
@@ -36,10 +37,10 @@ struct connection_config {
 using channel_id = std::uint16_t;
 
 struct channel_options {
-  std::string label, protocol;
+  std::string label{}, protocol{};
   bool ordered = true;
-  std::optional<std::uint16_t> max_retransmits;
-  std::optional<std::uint16_t> max_lifetime_ms;
+  std::optional<std::uint16_t> max_retransmits{};
+  std::optional<std::uint16_t> max_lifetime_ms{};
   bool operator==(const channel_options&) const = default;
 };
 
@@ -74,11 +75,7 @@ struct failed {
 using event = std::variant<secured, established, channel_opened, message, channel_closed, writable,
                            closed, failed>;
 
-// Several datagrams of equal size back to back (the last may be shorter): one UDP_SEGMENT send.
-struct batch {
-  bytes data;
-  std::uint16_t segment_size;  // 0: one datagram
-};
+using batch = dtls::batch;  // several datagrams of one size back to back: one UDP_SEGMENT send
 
 class connection {
  public:
@@ -93,11 +90,12 @@ class connection {
 
   // DCEP OPEN goes out as soon as the association is up. nullopt: over max_channels.
   std::optional<channel_id> open(const channel_options&, time_point now);
-  // Queues one message. False: no room (then `writable` follows), or not open. An empty message is
-  // sent as RFC 8831, 6.6 says.
+  // Queues one message. False: no room (then `writable` follows), not open, or larger than the peer
+  // takes. An empty message is sent as RFC 8831, 6.6 says.
   bool send(channel_id, byte_view data, bool binary, time_point now);
   [[nodiscard]] std::size_t buffered(channel_id) const;  // accepted by send(), not yet acknowledged
   // Stops taking messages from the association, so that its window closes and the sender waits.
+  // Events from the next message on are held back with it, so that their order stays.
   void pause(time_point now);
   void resume(time_point now);
   void close(channel_id,
