@@ -42,7 +42,14 @@ struct agent_config {
   std::uint8_t opener_hop_limit = 2;
   duration opener_gap = std::chrono::milliseconds{25};
 
-  std::size_t max_pairs = 100;             // RFC 8445, 6.1.2.5
+  unsigned max_check_sends = 9;  // of a pair that does not answer, within 12 s
+  duration backup_interval = std::chrono::seconds{15};  // of checks that keep alternatives warm
+  duration early_check_age = std::chrono::seconds{30};  // of checks that wait for credentials
+  // Nominations carry the number of draft-thatcher-ice-renomination; others skip the attribute.
+  bool renomination = true;
+
+  std::size_t max_pairs = 100;  // RFC 8445, 6.1.2.5
+  std::size_t max_local_candidates = 64;
   std::size_t max_remote_candidates = 64;  // signalled and peer-reflexive together
   std::size_t max_queued_checks = 32;      // that came before the remote credentials
   std::size_t max_outbox = 512;

@@ -1,0 +1,348 @@
+#include "ice/agent.hpp"
+
+#include <algorithm>
+
+#include "ice/agent_state.hpp"
+#include "ice/patience.hpp"
+#include "protocol/demux.hpp"
+
+namespace nat::ice {
+
+agent::state::state(agent_config c, random_source& r, time_point now)
+    : config(std::move(c)),
+      random(r),
+      mine(config.initial_role),
+      keys(config.local),
+      locals(config.max_local_candidates),
+      remotes(config.max_remote_candidates),
+      list(config.max_pairs, r),
+      early(config.max_queued_checks),
+      tie_breaker(random_u64(r)),
+      trust(config.doubt_after),
+      started(now),
+      last_news(now) {
+  advance(now);
+}
+
+// ---- the order of things ----
+
+void agent::state::advance(time_point now) {
+  forget_old(now);
+  watch_path(now);
+  send_due(now);
+  send_ordinary(now);
+  conclude(now);
+  arm(now);
+}
+
+void agent::state::forget_old(time_point now) {
+  early.expire(now - config.early_check_age);
+  if (timers.due(timer::old_generation, now)) {
+    timers.stop(timer::old_generation);
+    keys.forget_previous();
+    drop_pairs([&](const pair& p) { return p.generation != keys.current().generation; });
+  }
+}
+
+void agent::state::conclude(time_point now) {
+  timers.stop(timer::patience);
+  if (at != phase::searching) return;
+  const auto& k = keys.current();
+  const auto due = failure_due({.started = started,
+                                .last_news = last_news,
+                                .both_ended = locals.ended && remotes.ended,
+                                .active = k.remote ? list.active(k.generation) : 0},
+                               config.patience);
+  if (due && *due <= now) {
+    at = phase::failed;
+    events.push_back(failed{.was_connected = false});
+  } else {
+    timers.set(timer::patience, due);
+  }
+}
+
+void agent::state::arm(time_point now) {
+  std::optional<time_point> next;
+  for (const auto& p : list.all()) {
+    if (p->due && can_check(*p)) next = earlier(next, p->due);
+  }
+  timers.set(timer::checks, next);
+  const auto oldest = early.oldest();
+  timers.set(timer::early_checks,
+             oldest ? std::optional(*oldest + config.early_check_age) : std::nullopt);
+  arm_path(now);
+}
+
+// ---- pairs ----
+
+check_list::predicate agent::state::must_stay() const {
+  return [this](const pair& p) { return &p == selected; };
+}
+
+void agent::state::drop_pairs(const check_list::predicate& gone) {
+  if (selected != nullptr && gone(*selected)) selected = nullptr;
+  list.remove_if(gone);
+}
+
+void agent::state::pair_up(const door& d, const candidate& remote, time_point now) {
+  if (!can_pair(d, remote)) return;
+  const auto before = list.refused;
+  if (list.form(d, remote, keys.current().generation, mine, false, must_stay()) != nullptr &&
+      at == phase::failed) {
+    at = phase::searching;
+  }
+  counters.limited += list.refused - before;
+  last_news = now;
+}
+
+void agent::state::push(const path& via, bytes message, std::optional<std::uint8_t> hop_limit) {
+  if (outbox.size() >= config.max_outbox) {
+    ++counters.limited;  // lost, as datagrams may be
+    return;
+  }
+  outbox.push_back({via, std::move(message), 0, hop_limit});
+}
+
+// ---- the interface ----
+
+agent::agent(agent_config config, random_source& random, time_point now)
+    : state_(std::make_unique<state>(std::move(config), random, now)) {}
+agent::~agent() = default;
+agent::agent(agent&&) noexcept = default;
+agent& agent::operator=(agent&&) noexcept = default;
+
+void agent::add_local(const candidate& c, time_point now) {
+  auto& s = *state_;
+  if (!is_usable(c.base)) return;
+  switch (s.locals.add(c, now)) {
+    case local_candidates::result::known:
+      return;
+    case local_candidates::result::refused:
+      ++s.counters.limited;
+      return;
+    case local_candidates::result::new_door:
+      for (const auto& r : s.remotes.all()) s.pair_up(*s.locals.find(c.proto, c.base), r, now);
+      break;
+    case local_candidates::result::added_to_door: {
+      // Openers that went out before this address was known need not hold longer than it asks.
+      for (const auto& p : s.list.all()) {
+        if (p->via.local != c.base || !p->opened || p->last_sent || p->urgent) continue;
+        if (const auto hold = s.hold_for(*p, now)) p->due = earlier(p->due, std::max(*hold, now));
+      }
+      break;
+    }
+  }
+  if (!s.first_announced) s.first_announced = now;
+  s.act_on_early(now);
+  s.advance(now);
+}
+
+void agent::end_of_local(time_point now) {
+  state_->locals.ended = true;
+  state_->advance(now);
+}
+
+void agent::remove_local(const endpoint& base, time_point now) {
+  auto& s = *state_;
+  if (!s.locals.remove(base)) return;
+  const bool had_path = s.selected != nullptr;
+  s.drop_pairs([&](const pair& p) { return p.local.base == base; });
+  if (had_path && s.selected == nullptr) s.handle_lost_door(now);
+  s.refresh_upkeep(now);
+  s.advance(now);
+}
+
+void agent::add_remote(const candidate& c, time_point now) {
+  auto& s = *state_;
+  if (!is_usable(c.address) && c.proto == transport::udp) {
+    ++s.counters.malformed;
+    return;
+  }
+  switch (s.remotes.add(c)) {
+    case remote_candidates::result::known:
+      return;
+    case remote_candidates::result::refused:
+      ++s.counters.limited;
+      return;
+    case remote_candidates::result::updated:
+      for (const auto& p : s.list.all()) {
+        if (p->via.remote == c.address && p->via.proto == c.proto) p->remote = c;
+      }
+      s.list.prioritise(s.mine);
+      break;
+    case remote_candidates::result::added:
+      break;
+  }
+  for (const auto& d : s.locals.doors()) s.pair_up(d, c, now);
+  s.advance(now);
+}
+
+void agent::end_of_remote(time_point now) {
+  state_->remotes.ended = true;
+  state_->advance(now);
+}
+
+void agent::set_remote(credentials remote, time_point now) {
+  auto& s = *state_;
+  if (!is_well_formed(remote)) {
+    ++s.counters.malformed;
+    return;
+  }
+  const auto& known = s.keys.current().remote;
+  if (known == remote) return;
+  if (known) {  // the peer alone has restarted: what was tried with the old ones proves nothing
+    for (const auto& p : s.list.all()) {
+      if (p.get() != s.selected) s.retry(*p);
+    }
+  } else if (s.first_announced) {
+    s.signaling_round_trip = now - *s.first_announced;
+  }
+  s.keys.set_remote(std::move(remote));
+  s.last_news = now;
+  s.act_on_early(now);
+  s.advance(now);
+}
+
+void agent::restart(credentials local, time_point now) {
+  auto& s = *state_;
+  s.drop_pairs([&](const pair& p) { return &p != s.selected; });
+  s.keys.restart(std::move(local));
+  s.locals.clear();
+  s.remotes.clear();
+  s.early.clear();
+  s.followed.clear();
+  s.first_announced.reset();
+  s.signaling_round_trip.reset();
+  s.timers.stop(timer::old_generation);
+  s.started = s.last_news = now;
+  if (s.selected == nullptr) s.at = state::phase::searching;
+  s.advance(now);
+}
+
+bool agent::handle_datagram(const path& from, byte_view datagram, time_point now) {
+  auto& s = *state_;
+  if (classify(datagram) != datagram_kind::stun) return false;
+  const auto message = stun::message_view::parse(datagram);
+  if (!message) {
+    if (message.error() == stun::parse_error::not_stun) return false;
+    ++s.counters.malformed;
+    return true;
+  }
+  if (message->type().method != stun::method::binding) return false;
+  bool ours = false;
+  switch (message->type().kind) {
+    case stun::kind::request:
+      ours = s.handle_request(from, *message, now);
+      break;
+    case stun::kind::success:
+    case stun::kind::error:
+      ours = s.handle_answer(from, *message, now);
+      break;
+    case stun::kind::indication:
+      return is_checked(from);  // a keepalive: RFC 8445, 11
+  }
+  if (ours) s.advance(now);
+  return ours;
+}
+
+void agent::note_received(const path& via, time_point now) {
+  using namespace std::chrono_literals;
+  auto& s = *state_;
+  if (s.selected == nullptr) return;
+  if (s.selected->via == via) {
+    s.trust.received(now);
+  } else if (is_checked(via) && now - s.trust.last_received().value_or(s.started) > 200ms &&
+             (!s.last_stray || now - *s.last_stray > 2s)) {
+    // The peer sends by another path while ours is silent: it may know more than we do.
+    s.last_stray = now;
+    s.raise_doubt(now);
+    s.advance(now);
+    return;
+  }
+  s.arm_path(now);
+}
+
+void agent::note_sent(const path& via, time_point now) {
+  auto& s = *state_;
+  if (s.selected == nullptr || s.selected->via != via) return;
+  s.trust.sent(now);
+  s.arm_path(now);
+}
+
+void agent::handle_send_failure(const path& via, time_point now) {
+  auto& s = *state_;
+  if (s.selected != nullptr && s.selected->via == via) {
+    s.raise_doubt(now);
+  } else if (auto* p = s.list.find(via, s.keys.current().generation); p != nullptr && p->valid()) {
+    s.verify(*p, now);
+  }
+  // Nothing for a pair that is not valid: until the peer's first packet its NAT may well say that
+  // nobody is there, and every opener brings an ICMP message (README, "ICMP").
+  s.advance(now);
+}
+
+void agent::handle_timeout(time_point now) {
+  state_->advance(now);
+}
+
+std::optional<transmit> agent::poll_transmit() {
+  auto& box = state_->outbox;
+  if (box.empty()) return std::nullopt;
+  std::optional<transmit> first(std::move(box.front()));
+  box.pop_front();
+  return first;
+}
+
+std::optional<event> agent::poll_event() {
+  auto& box = state_->events;
+  if (box.empty()) return std::nullopt;
+  std::optional<event> first(std::move(box.front()));
+  box.pop_front();
+  return first;
+}
+
+std::optional<time_point> agent::next_timeout() const {
+  return state_->timers.next();
+}
+
+std::optional<path> agent::selected() const {
+  if (state_->selected == nullptr) return std::nullopt;
+  return state_->selected->via;
+}
+
+bool agent::is_checked(const path& via) const {
+  const auto& s = *state_;
+  if (s.selected != nullptr && s.selected->via == via) return true;
+  for (const auto& p : s.list.all()) {
+    if (p->via == via && (p->heard || p->answered)) return true;
+  }
+  return s.early.knows(via);
+}
+
+std::optional<duration> agent::rtt() const {
+  return state_->selected != nullptr ? state_->selected->rtt.smoothed() : std::nullopt;
+}
+
+ice::role agent::role() const {
+  return state_->mine;
+}
+
+const credentials& agent::local_credentials() const {
+  return state_->keys.current().local;
+}
+
+std::vector<pair_report> agent::pairs() const {
+  std::vector<pair_report> reports;
+  for (const auto& p : state_->list.all()) {
+    reports.push_back({p->local, p->remote, p->state, p->nominated, p.get() == state_->selected,
+                       p->checks_sent, p->checks_received, p->responses_received,
+                       p->rtt.smoothed()});
+  }
+  return reports;
+}
+
+const agent_counters& agent::counters() const {
+  return state_->counters;
+}
+
+}  // namespace nat::ice

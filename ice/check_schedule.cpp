@@ -1,0 +1,22 @@
+#include "ice/check_schedule.hpp"
+
+#include <algorithm>
+
+namespace nat::ice {
+
+duration check_schedule::wait_after(unsigned sends, std::size_t active) const noexcept {
+  const auto paced = pacing * static_cast<duration::rep>(active);
+  const auto longest = std::max(longest_rto, paced);
+  auto wait = std::max(initial_rto, paced);
+  for (unsigned n = 1; n < sends && wait < longest; ++n) wait *= 2;
+  return std::min(wait, longest);
+}
+
+duration brisk_wait(unsigned sends, duration rto) noexcept {
+  using namespace std::chrono_literals;
+  const auto wait = std::max<duration>(rto, 50ms);
+  if (sends < max_brisk_sends) return std::min<duration>(wait, 500ms);
+  return std::max<duration>(wait, 1s);
+}
+
+}  // namespace nat::ice

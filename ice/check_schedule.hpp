@@ -1,0 +1,28 @@
+#pragma once
+
+// When an unanswered check is repeated: RFC 8445, 14.3, with a shorter start and a bounded step, so
+// that a peer who turns up late is not met by a pause of 16 s.
+
+#include "protocol/base/time.hpp"
+
+namespace nat::ice {
+
+struct check_schedule {
+  duration initial_rto = std::chrono::milliseconds{250};
+  duration longest_rto = std::chrono::seconds{2};
+  unsigned max_sends = 9;  // the last 11.75 s after the first, given up 2 s later
+  duration reliable_wait = std::chrono::milliseconds{39'500};  // Ti: TCP, sent once
+  duration pacing = std::chrono::milliseconds{5};
+
+  // Until the next send or, after the last, until the pair fails. `active`: pairs that are checked
+  // at the same time, since all share one pace.
+  [[nodiscard]] duration wait_after(unsigned sends, std::size_t active) const noexcept;
+};
+
+// On a pair that works: verification and nomination, repeated after a measured round trip.
+[[nodiscard]] duration brisk_wait(unsigned sends, duration rto) noexcept;
+
+// Gives up on a valid pair that is not selected after that many.
+inline constexpr unsigned max_brisk_sends = 7;
+
+}  // namespace nat::ice
