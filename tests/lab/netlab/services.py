@@ -1,0 +1,104 @@
+"""The public servers of a lab: the signaling server at `signal`, coturn at `stun`."""
+
+import base64
+import hashlib
+import hmac
+import json
+import os
+import shutil
+import socket
+import subprocess
+import time
+
+from . import programs
+from .addresses import SERVERS
+
+SIGNAL, STUN = SERVERS
+SECRET = "the lab keeps no secrets"
+SERVER_URL = f"ws://{SIGNAL.address}:8080"
+STUN_URL = f"stun:{STUN.address}:3478"
+TURN_URL = f"turn:{STUN.address}:3478?transport=udp"
+TURN_TCP_URL = f"turn:{STUN.address}:3478?transport=tcp"
+
+
+def turn_credentials(seconds=86400, user="lab"):
+    """User name and password by the TURN REST convention, which coturn's use-auth-secret reads."""
+    name = f"{int(time.time()) + seconds}:{user}"
+    mac = hmac.new(SECRET.encode(), name.encode(), hashlib.sha1).digest()
+    return name, base64.b64encode(mac).decode()
+
+
+class Coturn:
+    """STUN and TURN over UDP and TCP on port 3478 of host `stun`; the log tells of allocations."""
+
+    def __init__(self, lab, folder="/run"):
+        self.log_path = os.path.join(folder, "coturn.log")
+        if not shutil.which("turnserver"):
+            raise FileNotFoundError("no turnserver here: apt-get install coturn")
+        options = {"listening-port": 3478, "realm": "lab.example", "static-auth-secret": SECRET,
+                   "log-file": "stdout", "pidfile": os.path.join(folder, "coturn.pid"),
+                   "userdb": os.path.join(folder, "coturn.db"), "relay-threads": 1}
+        addresses = [f"--{key}={address}" for key in ("listening-ip", "relay-ip")
+                     for address in (STUN.address, STUN.address6)]
+        self._log = open(self.log_path, "wb")
+        self.process = lab.start("stun", [
+            "turnserver", "-n", "--verbose", "--use-auth-secret", "--no-tls", "--no-dtls", "--no-cli",
+            *addresses, *(f"--{key}={value}" for key, value in options.items())],
+            stdout=self._log, stderr=subprocess.STDOUT)
+        wait_until(lambda: _accepts(lab, "stun", STUN.address, 3478), "coturn")
+
+    def log(self):
+        with open(self.log_path, encoding="utf-8", errors="replace") as file:
+            return file.read()
+
+    def allocations(self):
+        """(made, released by their owner) so far."""
+        text = self.log()
+        return text.count("ALLOCATE processed, success"), text.count("lifetime=0")
+
+
+class SignalingServer:
+    """Our own server at host `signal`, announcing the ICE servers that are given."""
+
+    def __init__(self, lab, ice_servers=(STUN_URL, TURN_URL), folder="/run", extra=()):
+        program = programs.find("signaling-server")
+        if not program:
+            raise FileNotFoundError("signaling-server is not built: cmake --preset release && "
+                                    "cmake --build build/release")
+        secret_file = os.path.join(folder, "turn-secret")
+        with open(secret_file, "w", encoding="utf-8") as file:
+            file.write(SECRET)
+        self.ready_file = os.path.join(folder, f"ready-{time.monotonic_ns()}.json")
+        self.log_path = os.path.join(folder, "signaling.log")
+        with open(self.log_path, "ab") as log:
+            self.process = lab.start("signal", [
+                program, "--ready-file", self.ready_file, "--turn-secret-file", secret_file,
+                *(word for url in ice_servers for word in ("--ice-server", url)), *extra],
+                stdout=log, stderr=log)
+        wait_until(lambda: os.path.exists(self.ready_file) or self.process.poll() is not None,
+                   "signaling-server")
+        if self.process.poll() is not None:
+            with open(self.log_path, encoding="utf-8") as log:
+                raise RuntimeError(f"start signaling-server: {log.read().strip()}")
+
+    def ready(self):
+        with open(self.ready_file, encoding="utf-8") as file:
+            return json.load(file)
+
+    def stop(self):
+        self.process.terminate()
+        return self.process.wait(timeout=10)
+
+
+def wait_until(condition, what, seconds=10.0):
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"{what} is not ready after {seconds:.0f} s")
+        time.sleep(0.01)
+
+
+def _accepts(lab, namespace, address, port):
+    probe = lab.inside(namespace, lambda: socket.socket(socket.AF_INET, socket.SOCK_STREAM))
+    with probe:
+        return probe.connect_ex((address, port)) == 0

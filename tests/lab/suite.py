@@ -1,0 +1,67 @@
+"""The few words that the lab's checks are written in, and the table that they end in."""
+
+import json
+import sys
+import time
+import traceback
+
+_CHECKS = {}  # group -> [(name, function)]
+
+
+def check(name):
+    """Registers a check under its module's name. It fails by raising; what it returns is shown."""
+    def register(function):
+        group = function.__module__.rpartition(".")[2]
+        _CHECKS.setdefault(group, []).append((name, function))
+        return function
+    return register
+
+
+def expect(condition, what):
+    """As assert, but never compiled away, and with words."""
+    if not condition:
+        raise AssertionError(what)
+
+
+def expect_equal(got, want, what):
+    expect(got == want, f"{what}: want {want!r}, got {got!r}")
+
+
+class Skipped(Exception):
+    """Something outside this project is missing; CI counts it as a failure."""
+
+
+def run(group, lab, only=None, out=sys.stdout):
+    """Runs a group's checks on one lab; returns a list of result dictionaries."""
+    results = []
+    for name, function in _CHECKS[group]:
+        if only and only not in name:
+            continue
+        began = time.monotonic()
+        status, detail = "ok", ""
+        try:
+            detail = function(lab) or ""
+        except Skipped as reason:
+            status, detail = "skipped", str(reason)
+        except Exception as error:  # one broken check must not hide the others
+            status, detail = "FAILED", f"{error}" or type(error).__name__
+            if not isinstance(error, AssertionError):
+                traceback.print_exc()
+        seconds = time.monotonic() - began
+        results.append({"group": group, "check": name, "status": status,
+                        "seconds": round(seconds, 3), "detail": detail})
+        print(f"  {status:<8}{seconds:6.2f} s  {name:<58} {detail}", file=out, flush=True)
+    return results
+
+
+def summary(results, out=sys.stdout):
+    """The closing line, and the exit status."""
+    count = {status: sum(r["status"] == status for r in results)
+             for status in ("ok", "FAILED", "skipped")}
+    print(f"\n{count['ok']} passed, {count['FAILED']} failed, {count['skipped']} skipped", file=out)
+    return 1 if count["FAILED"] or not count["ok"] else 0
+
+
+def write_json(results, path):
+    with open(path, "w", encoding="utf-8") as file:
+        json.dump(results, file, indent=1)
