@@ -2,6 +2,7 @@
 
 import glob
 import os
+import select
 import signal
 import subprocess
 import time
@@ -62,15 +63,18 @@ def _(_):
     arguments = [str(programs.ROOT / "scripts/lab"), "exec", "a", "--", "sh", "-c", "echo on; exec sleep 600"]
     with subprocess.Popen(arguments, env=_ENVIRONMENT, stdout=subprocess.PIPE) as program:
         expect_equal(program.stdout.readline(), b"on\n", "first line of the program")
+        holder = os.pidfd_open(pid)
         os.kill(pid, signal.SIGKILL)
         expect_equal(program.wait(timeout=10), 137, "status of the program")
-    expect_gone(before)
+    expect_gone(holder, before)
 
 
-def expect_gone(before):
-    deadline = time.monotonic() + 5
-    while world() != before and time.monotonic() < deadline:
-        time.sleep(0.02)
+def expect_gone(descriptor, before):
+    """Waits until the process of that descriptor has ended."""
+    gone = select.poll()
+    gone.register(descriptor, select.POLLIN)
+    expect(gone.poll(10_000), "the holder lives on")
+    os.close(descriptor)
     expect_equal(world(), before, "the machine afterwards")
 
 
@@ -80,10 +84,11 @@ def _(_):
     program = subprocess.Popen([str(programs.ROOT / "scripts/lab"), "up", "--foreground", "--no-services",
                                 "--site", "a=public"], env=_ENVIRONMENT, stdout=subprocess.PIPE)
     expect_equal(program.stdout.readline(), b"ready\n", "first line")
+    holder = os.pidfd_open(int(tool("status").stdout.split("held by process ")[1].split()[0].rstrip(",")))
     program.kill()
     program.wait()
     program.stdout.close()
-    expect_gone(before)
+    expect_gone(holder, before)
 
 
 @check("SIGTERM to `exec` reaches the program")

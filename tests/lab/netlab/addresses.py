@@ -63,4 +63,10 @@ class SiteAddresses:
 
 
 def mac(link, end):
+    """Of a cable to the core."""
     return f"02:00:00:00:{link:02x}:{end:02x}"
+
+
+def lan_mac(n, host=None):
+    """Of a host on site number n, or of that site's router."""
+    return f"02:00:00:01:{n:02x}:{0 if host is None else host + 1:02x}"

@@ -8,10 +8,10 @@ processes, and when the holder is killed, all of it is gone.
 import ctypes
 import json
 import os
+import select
 import signal
 import subprocess
 import sys
-import time
 
 from . import isolate, programs, services
 from .network import Network
@@ -99,13 +99,15 @@ def start(name, arguments, foreground=False):
 
 def stop(pid):
     """Ends the holder; returns when the kernel has ended everything in the lab."""
-    descriptor = os.pidfd_open(pid)
-    try:
-        signal.pidfd_send_signal(descriptor, signal.SIGKILL)
-    finally:
+    with open(f"/proc/{pid}/stat", encoding="utf-8") as file:
+        parent = int(file.read().rpartition(")")[2].split()[1])
+    ends = [os.pidfd_open(process) for process in (pid, parent)]
+    signal.pidfd_send_signal(ends[0], signal.SIGKILL)
+    for descriptor in ends:
+        ended = select.poll()
+        ended.register(descriptor, select.POLLIN)
+        ended.poll()
         os.close(descriptor)
-    while os.path.exists(f"/proc/{pid}"):
-        time.sleep(0.01)
 
 
 def execute(pid, host, command):

@@ -8,9 +8,10 @@ import os
 import signal
 import socket
 import subprocess
+import time
 
 from . import isolate, programs
-from .addresses import SERVERS
+from .addresses import CORE, SERVERS
 from .plan import make_plan
 
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -31,6 +32,9 @@ class Network:
         self._wire = self.start("wire", [programs.wire(), *self.plan.cables], stdout=subprocess.PIPE)
         if self._wire.stdout.readline() != b"ready\n":
             raise LabError("start the cables (lab_wire)")
+        for site in self.plan.sites:
+            for host in site.host_names():
+                self._wait_for_path(host, site)
 
     def __enter__(self):
         return self
@@ -48,6 +52,22 @@ class Network:
                                   capture_output=True, env=self._environment)
             if done.returncode != 0:
                 raise LabError(f"build namespace {namespace}: {done.stderr.strip()}")
+
+    def _wait_for_path(self, host, site):
+        """Until the core refuses a TCP connection: interfaces take up to a second to pass frames."""
+        if site.delay > 200 or site.loss > 50:
+            return
+        deadline = time.monotonic() + 5
+        while time.monotonic() < deadline:
+            with self.inside(host, socket.socket) as probe:
+                probe.settimeout(2 * site.delay / 1000 + 0.05)
+                try:
+                    probe.connect((CORE, 9))
+                except ConnectionRefusedError:
+                    return
+                except OSError:
+                    continue
+        raise LabError(f"reach the core from {host}")
 
     # Programs -----------------------------------------------------------------------------------
 

@@ -5,14 +5,14 @@
                                    └─────[delay]── stun     (STUN and TURN)
 
 A packet with a TTL of 2 dies at the core, between the two NATs. Every delayed cable runs through
-namespace `wire`, where lab_wire forwards its frames. Neighbour entries on those cables are
-permanent, so that no address resolution adds a round trip to a measurement.
+namespace `wire`, where lab_wire forwards its frames. Neighbour entries on those cables and towards
+a site's router are permanent, so that no address resolution adds a round trip to a measurement.
 """
 
 import dataclasses
 
 from . import nat
-from .addresses import CORE, CORE6, SERVERS, SiteAddresses, mac
+from .addresses import CORE, CORE6, SERVERS, SiteAddresses, lan_mac, mac
 
 
 @dataclasses.dataclass
@@ -132,13 +132,14 @@ def _add_site(plan, where, link):
         plan.add(outer, *_wan(link, [public], v6))
         router_public = f"{where.carrier}.2"
         _add_carrier(plan, where, router, outer)
+    plan.add(router, "ip link add lan type bridge")
+    for i, name in enumerate(site.host_names()):
+        plan.add(router, f"ip link set port{i} master lan up")
+        _add_host(plan, where, i, name)
     _add_lan(plan, where, router)
     ruleset = nat.ruleset(site.kind, router_public, where.host(), input=site.input, udp=site.udp,
                           v6=site.v6, hairpin=site.hairpin, ports=site.ports)
     plan.add(router, _load_ruleset(ruleset))
-    for i, name in enumerate(site.host_names()):
-        plan.add(router, f"ip link set port{i} master lan up")
-        _add_host(plan, where, i, name)
 
 
 def _add_carrier(plan, where, router, outer):
@@ -160,9 +161,14 @@ def _add_carrier(plan, where, router, outer):
 
 
 def _add_lan(plan, where, router):
-    plan.add(router, "ip link add lan type bridge", "ip link set lan up")
+    # Up after its ports: a bridge that comes up without a live port drops what it sends until the
+    # kernel's link watcher has run, up to a second later.
     mask = 32 if where.site.kind == "public" else 24
-    plan.add(router, f"ip addr add {where.gateway}/{mask} dev lan")
+    plan.add(router, f"ip link set lan address {lan_mac(where.n)} up", f"ip addr add {where.gateway}/{mask} dev lan")
+    if where.site.kind == "public":
+        plan.add(router, *(f"ip route add {where.host(i)}/32 dev lan" for i in range(where.site.hosts)))
+    plan.add(router, *(f"ip neigh replace {where.host(i)} lladdr {lan_mac(where.n, i)} dev lan nud permanent"
+                       for i in range(where.site.hosts)))
     if where.site.v6 != "off":
         plan.add(router, f"ip -6 addr add {where.prefix6}::1/64 dev lan nodad")
 
@@ -172,13 +178,13 @@ def _add_host(plan, where, i, name):
     router = f"{site.name}-router"
     plan.add(name, *_namespace(v6=site.v6 != "off"),
              f"ip link add eth0 type veth peer name port{i} netns {router}",
-             "ip link set eth0 up")
+             f"ip link set eth0 address {lan_mac(where.n, i)} up")
     if site.kind == "public":
         plan.add(name, f"ip addr add {address}/32 dev eth0", f"ip route add {where.gateway}/32 dev eth0")
-        plan.add(router, f"ip route add {address}/32 dev lan")
     else:
         plan.add(name, f"ip addr add {address}/24 dev eth0")
-    plan.add(name, f"ip route add default via {where.gateway} dev eth0")
+    plan.add(name, f"ip route add default via {where.gateway} dev eth0",
+             f"ip neigh replace {where.gateway} lladdr {lan_mac(where.n)} dev eth0 nud permanent")
     if site.v6 != "off":
         plan.add(name, f"ip -6 addr add {where.host6(i)}/64 dev eth0 nodad",
                  f"ip -6 route add default via {where.prefix6}::1")

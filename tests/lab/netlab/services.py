@@ -45,7 +45,7 @@ class Coturn:
             "turnserver", "-n", "--verbose", "--use-auth-secret", "--no-tls", "--no-dtls", "--no-cli",
             *addresses, *(f"--{key}={value}" for key, value in options.items())],
             stdout=self._log, stderr=subprocess.STDOUT)
-        wait_until(lambda: _accepts(lab, "stun", STUN.address, 3478), "coturn")
+        wait_until(lambda: _accepts(lab, "stun", STUN.address, 3478), self.process, "coturn")
 
     def log(self):
         with open(self.log_path, encoding="utf-8", errors="replace") as file:
@@ -75,11 +75,11 @@ class SignalingServer:
                 program, "--ready-file", self.ready_file, "--turn-secret-file", secret_file,
                 *(word for url in ice_servers for word in ("--ice-server", url)), *extra],
                 stdout=log, stderr=log)
-        wait_until(lambda: os.path.exists(self.ready_file) or self.process.poll() is not None,
-                   "signaling-server")
-        if self.process.poll() is not None:
+        try:
+            wait_until(lambda: os.path.exists(self.ready_file), self.process, "signaling-server")
+        except RuntimeError as reason:
             with open(self.log_path, encoding="utf-8") as log:
-                raise RuntimeError(f"start signaling-server: {log.read().strip()}")
+                raise RuntimeError(f"{reason}: {log.read().strip()}") from None
 
     def ready(self):
         with open(self.ready_file, encoding="utf-8") as file:
@@ -90,12 +90,15 @@ class SignalingServer:
         return self.process.wait(timeout=10)
 
 
-def wait_until(condition, what, seconds=10.0):
+def wait_until(condition, process, what, seconds=10.0):
+    """Waits for a started program to become ready, or to end before it has."""
     deadline = time.monotonic() + seconds
     while not condition():
-        if time.monotonic() > deadline:
-            raise TimeoutError(f"{what} is not ready after {seconds:.0f} s")
-        time.sleep(0.01)
+        try:
+            raise RuntimeError(f"start {what}: it ended with status {process.wait(timeout=0.005)}")
+        except subprocess.TimeoutExpired:
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"start {what}: not ready after {seconds:.0f} s") from None
 
 
 def _accepts(lab, namespace, address, port):
