@@ -105,6 +105,10 @@ void host::send(node& from, const transmit& t) {
 
 bool host::emit(packet p) {
   auto* by = interface_of(p.source.ip);
+  if (auto* self = interface_of(p.destination.ip); by != nullptr && self != nullptr) {
+    fabric_.at(fabric_.now, [this, self, p]() mutable { receive(*self, std::move(p)); });
+    return true;
+  }
   return by != nullptr && by->up && by->on->send(*by, std::move(p));
 }
 

@@ -1,0 +1,231 @@
+#include "stun/turn/server.hpp"
+
+#include <cstring>
+
+#include "protocol/base/ensure.hpp"
+#include "protocol/demux.hpp"
+#include "stun/turn/rest_credentials.hpp"
+#include "stun/turn/server_state.hpp"
+
+namespace nat::turn {
+namespace {
+
+std::uint64_t mix(std::uint64_t h, std::uint64_t value) noexcept {
+  h = (h ^ value) * 0x9e3779b97f4a7c15;
+  return h ^ (h >> 32);
+}
+
+std::uint64_t mix(std::uint64_t h, const endpoint& e) noexcept {
+  std::uint64_t half[2];
+  std::memcpy(half, e.ip.octets.data(), sizeof half);
+  return mix(mix(mix(h, half[0]), half[1]), e.port + (e.ip.v4 ? 0x10000U : 0U));
+}
+
+nonce_key random_key(random_source& random) {
+  nonce_key key;
+  random.fill(key);
+  return key;
+}
+
+}  // namespace
+
+std::size_t seeded_hash::operator()(const endpoint& e) const noexcept {
+  return mix(seed, e);
+}
+
+std::size_t seeded_hash::operator()(const path& p) const noexcept {
+  return mix(mix(mix(seed, p.remote), p.local), static_cast<std::uint64_t>(p.proto));
+}
+
+address quota_address(const address& a) noexcept {
+  address out = a;
+  if (!a.v4) std::fill(out.octets.begin() + 8, out.octets.end(), std::byte{});
+  return out;
+}
+
+std::string_view quota_name(std::string_view user) noexcept {
+  const auto rest = parse_rest_username(user);
+  return rest ? rest->name : user;
+}
+
+server::state::state(server_config c, random_source& r, std::int64_t unix_seconds, time_point now)
+    : config(std::move(c)),
+      random(r),
+      unix_start(unix_seconds),
+      clock_start(now),
+      nonce_secret(config.nonce_key ? *config.nonce_key : random_key(r)),
+      hash{random_u64(r)},
+      by_client(16, hash),
+      by_relayed(16, hash),
+      ports{port_pool(config.lowest_port, config.highest_port),
+            port_pool(config.lowest_port, config.highest_port)},
+      challenges_since(now) {
+  for (const auto& user : config.users) {
+    users[user.name] = &user;
+    users_by_hash[stun::make_userhash(user.name, config.realm)] = &user;
+  }
+  for (const auto& relayed : {config.v4, config.v6}) {
+    if (!relayed) continue;
+    config.peers.own.push_back(relayed->bind);
+    config.peers.own.push_back(relayed->announced);
+  }
+}
+
+server::result server::state::handle_client(const path& from, byte_view datagram, time_point now) {
+  switch (classify(datagram)) {
+    case datagram_kind::turn_channel:
+      return {true, relay_channel_data(from, datagram, now)};
+    case datagram_kind::stun:
+      break;
+    default:
+      return {};
+  }
+  const auto message = stun::message_view::parse(datagram);
+  if (!message) {
+    ++counted.malformed;
+    return {};
+  }
+  const auto [method, kind] = message->type();
+  if (method == stun::method::send && kind == stun::kind::indication) {
+    return {true, relay_send(from, *message, now)};
+  }
+  const bool ours = method == stun::method::allocate || method == stun::method::refresh ||
+                    method == stun::method::create_permission ||
+                    method == stun::method::channel_bind;
+  if (ours && kind == stun::kind::request) handle_request(from, *message, now);
+  return {ours, {}};
+}
+
+void server::state::handle_request(const path& from, stun::message_view message, time_point now) {
+  server_request r{from, message, now, {}};
+  r.sealed.fingerprint = message.has<stun::attr::fingerprint>();
+  auto* own = find(from);
+  const auto key = authenticate(r, own);
+  if (!key) return;
+  r.key = &*key;
+  std::array<std::uint16_t, 8> unknown;
+  if (const auto count = message.unknown_required(unknown); count > 0) {
+    return refuse_unknown(r, std::span(unknown).first(count));
+  }
+  const auto method = message.type().method;
+  if (method == stun::method::allocate) return allocate(r, own);
+  if (own == nullptr || own->pending) return refuse(r, refusal::allocation_mismatch);
+  if (own->user != r.user) return refuse(r, refusal::wrong_credentials);
+  if (method == stun::method::refresh) return refresh(r, *own);
+  if (method == stun::method::create_permission) return create_permission(r, *own);
+  channel_bind(r, *own);
+}
+
+allocation* server::state::find(const path& client) {
+  const auto at = by_client.find(client);
+  return at == by_client.end() ? nullptr : allocations[at->second].get();
+}
+
+void server::state::set_expiry(allocation& a, time_point when) {
+  expiries.erase({a.expires, a.index});
+  a.expires = when;
+  expiries.emplace(when, a.index);
+}
+
+void server::state::remove(allocation& a) {
+  for (const auto id : a.relays) {
+    if (id != no_relay) close(id);
+  }
+  if (a.pending && a.pending->reserved != no_relay) close(a.pending->reserved);
+  expiries.erase({a.expires, a.index});
+  by_client.erase(a.client);
+  const auto forget_one = [](auto& table, const auto& key) {
+    const auto at = table.find(key);
+    ensure(at != table.end());
+    if (--at->second == 0) table.erase(at);
+  };
+  forget_one(per_name, quota_name(a.user));
+  forget_one(per_address, quota_address(a.client.remote.ip));
+  --counted.allocations;
+  free_allocations.push_back(a.index);
+  allocations[a.index].reset();
+}
+
+void server::state::handle_timeout(time_point now) {
+  while (!expiries.empty() && expiries.begin()->first <= now) {
+    ++counted.expired;
+    remove(*allocations[expiries.begin()->second]);
+  }
+  std::erase_if(reservations, [&](const reservation& r) {
+    if (r.expires > now) return false;
+    close(r.relay);
+    return true;
+  });
+}
+
+std::int64_t server::state::unix_time(time_point now) const {
+  return unix_start + std::chrono::duration_cast<std::chrono::seconds>(now - clock_start).count();
+}
+
+server::server(server_config config, random_source& random, std::int64_t unix_seconds,
+               time_point now)
+    : state_(std::make_unique<state>(std::move(config), random, unix_seconds, now)) {}
+server::~server() = default;
+server::server(server&&) noexcept = default;
+server& server::operator=(server&&) noexcept = default;
+
+server::result server::handle_client(const path& from, byte_view datagram, time_point now) {
+  return state_->handle_client(from, datagram, now);
+}
+
+forward server::handle_peer(relay_id id, const endpoint& peer, byte_view data, time_point now) {
+  return state_->handle_peer(id, peer, data, now);
+}
+
+void server::handle_stream_closed(const path& connection, time_point) {
+  if (auto* a = state_->find(connection)) {
+    ++state_->counted.released;
+    state_->remove(*a);
+  }
+}
+
+void server::relay_opened(relay_id id, time_point now) {
+  state_->relay_answered(id, true, now);
+}
+void server::relay_failed(relay_id id, time_point now) {
+  state_->relay_answered(id, false, now);
+}
+void server::handle_timeout(time_point now) {
+  state_->handle_timeout(now);
+}
+
+void server::set_clock(std::int64_t unix_seconds, time_point now) {
+  state_->unix_start = unix_seconds;
+  state_->clock_start = now;
+}
+
+std::optional<transmit> server::poll_transmit() {
+  if (state_->outbox.empty()) return std::nullopt;
+  auto out = std::move(state_->outbox.front());
+  state_->outbox.pop_front();
+  return out;
+}
+
+std::optional<server_event> server::poll_event() {
+  if (state_->events.empty()) return std::nullopt;
+  const auto out = state_->events.front();
+  state_->events.pop_front();
+  return out;
+}
+
+std::optional<time_point> server::next_timeout() const {
+  std::optional<time_point> next;
+  if (!state_->expiries.empty()) next = state_->expiries.begin()->first;
+  for (const auto& r : state_->reservations) next = earlier(next, r.expires);
+  return next;
+}
+
+const server_counters& server::counters() const {
+  return state_->counted;
+}
+
+bool server::is_relayed(const endpoint& e) const {
+  return state_->by_relayed.contains(e);
+}
+
+}  // namespace nat::turn
