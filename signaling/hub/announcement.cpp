@@ -1,0 +1,59 @@
+#include "signaling/hub/announcement.hpp"
+
+#include <algorithm>
+
+#include "protocol/base/base64.hpp"
+#include "protocol/crypto/hmac.hpp"
+
+namespace nat::hub {
+
+namespace {
+
+bool is_turn(const std::string& url) {
+  return url.starts_with("turn:") || url.starts_with("turns:");
+}
+
+// RFC 7064: an IPv6 address stands in brackets.
+std::string stun_url(const address& ip, std::uint16_t port) {
+  return "stun:" + to_string(endpoint{ip, port});
+}
+
+// The sockets that a client which reached `reached` can reach too: those of the same family, or
+// all where none is.
+std::vector<std::string> embedded_urls(const announcement& plan, const address& reached) {
+  const auto& host = plan.external.value_or(reached);
+  std::vector<std::string> same, other;
+  for (const auto& bound : plan.stun) {
+    const bool wildcard = is_unspecified(bound.ip);
+    if (wildcard && bound.ip.v4 != host.v4) continue;
+    const auto& ip = wildcard || plan.external ? host : bound.ip;
+    (ip.v4 == reached.v4 ? same : other).push_back(stun_url(ip, bound.port));
+  }
+  return same.empty() ? other : same;
+}
+
+}  // namespace
+
+turn_credential mint(std::string_view secret, std::string_view name, std::int64_t expires_unix) {
+  auto username = std::to_string(expires_unix) + ':' + std::string(name);
+  const auto password = crypto::hmac_sha1(as_bytes(secret), {as_bytes(username)});
+  return {std::move(username), to_base64(password)};
+}
+
+std::vector<signal::ice_server> servers_for(const announcement& plan, std::string_view name,
+                                            const address& reached, std::int64_t unix_now) {
+  signal::ice_server stun, turn;
+  if (plan.urls.empty()) stun.urls = embedded_urls(plan, reached);
+  for (const auto& url : plan.urls) (is_turn(url) ? turn : stun).urls.push_back(url);
+  std::vector<signal::ice_server> out;
+  if (!stun.urls.empty()) out.push_back(std::move(stun));
+  if (!turn.urls.empty()) {
+    auto minted = mint(plan.turn_secret, name, unix_now + plan.credential_lifetime.count());
+    turn.username = std::move(minted.username);
+    turn.credential = std::move(minted.password);
+    out.push_back(std::move(turn));
+  }
+  return out;
+}
+
+}  // namespace nat::hub

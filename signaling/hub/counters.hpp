@@ -1,0 +1,63 @@
+#pragma once
+
+// What one event loop's hub has counted since its start. Sums of several loops' are made by +=.
+
+#include <algorithm>
+#include <array>
+#include <cstdint>
+
+#include "signaling/hub/error_code.hpp"
+#include "signaling/hub/request.hpp"
+
+namespace nat::hub {
+
+enum class closing : std::uint8_t {
+  too_large,
+  flooding,
+  unregistered,  // register_timeout
+  silent,        // idle_timeout
+  too_slow,      // send_queue_bytes
+  superseded,
+  draining,
+  violation,  // of the WebSocket protocol
+};
+inline constexpr std::size_t closings = 8;
+
+[[nodiscard]] constexpr std::string_view to_string(closing why) noexcept {
+  constexpr std::array<std::string_view, closings> names{"too-large", "flooding", "unregistered",
+                                                         "silent",    "too-slow", "superseded",
+                                                         "draining",  "violation"};
+  return names[static_cast<std::size_t>(why)];
+}
+
+struct counters {
+  std::uint64_t connections = 0, opened = 0, registered = 0, resumed = 0, delivered = 0,
+                bytes_in = 0, bytes_out = 0, queue_high_water = 0;
+  std::array<std::uint64_t, request_types> requests{};
+  std::array<std::uint64_t, error_codes> errors{};
+  std::array<std::uint64_t, closings> closed{};
+  std::array<std::uint64_t, outcome_paths> outcomes{};
+  double connect_ms = 0;  // the sum over all outcomes
+
+  counters& operator+=(const counters& other) noexcept {
+    const auto add = [](auto& to, const auto& from) {
+      for (std::size_t i = 0; i < to.size(); ++i) to[i] += from[i];
+    };
+    connections += other.connections;
+    opened += other.opened;
+    registered += other.registered;
+    resumed += other.resumed;
+    delivered += other.delivered;
+    bytes_in += other.bytes_in;
+    bytes_out += other.bytes_out;
+    queue_high_water = std::max(queue_high_water, other.queue_high_water);
+    connect_ms += other.connect_ms;
+    add(requests, other.requests);
+    add(errors, other.errors);
+    add(closed, other.closed);
+    add(outcomes, other.outcomes);
+    return *this;
+  }
+};
+
+}  // namespace nat::hub

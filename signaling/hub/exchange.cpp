@@ -1,0 +1,218 @@
+#include "signaling/hub/exchange.hpp"
+
+#include <utility>
+
+#include "protocol/base/ensure.hpp"
+
+namespace nat::hub {
+
+namespace {
+
+void append_member(std::string& out, std::string_view key, std::string_view raw) {
+  if (raw.empty()) return;
+  out += ",\"";
+  out += key;
+  out += "\":";
+  out += raw;
+}
+
+// What the target gets: the sender's name in place of the target's, the rest as it came.
+void write_forwarded(std::string& out, const request& from, std::string_view sender) {
+  out.assign("{\"type\":\"");
+  out += to_string(from.type);
+  out += "\",\"from\":\"";
+  out += sender;  // a name needs no escapes
+  out += '"';
+  append_member(out, "session", from.session);
+  append_member(out, "sdp", from.sdp);
+  append_member(out, "candidate", from.candidate);
+  append_member(out, "reason", from.reason);
+  out += '}';
+}
+
+}  // namespace
+
+exchange::exchange(std::uint32_t loop, const limits& l, const announcement& a, directory& d)
+    : loop_(loop), limits_(l), announcement_(a), directory_(d) {}
+
+std::uint32_t exchange::connect(const address& reached, time_point accepted_at, time_point now) {
+  rewind_outputs();
+  std::uint32_t slot = 0;
+  if (free_.empty()) {
+    slot = static_cast<std::uint32_t>(clients_.size());
+    clients_.emplace_back();
+  } else {
+    slot = free_.back();
+    free_.pop_back();
+  }
+  auto& c = clients_[slot];
+  c = client{.reached = reached, .serial = c.serial + 1, .connected = true};
+  c.registered_by = accepted_at + limits_.register_timeout;
+  c.heard_at = now;
+  c.bucket = token_bucket(limits_.messages_per_second, limits_.burst(), now);
+  ++stats_.opened;
+  ++stats_.connections;
+  schedule(slot);
+  if (draining_) close(slot, closing::draining, now);
+  return slot;
+}
+
+// False: too much, or too late to be listened to.
+bool exchange::heard(std::uint32_t slot, time_point now) {
+  rewind_outputs();
+  auto& c = clients_[slot];
+  ensure(c.connected);
+  if (c.closing) return false;
+  c.heard_at = now;
+  c.pinged = false;
+  if (limits_.messages_per_second <= 0) return true;
+  const auto left = c.bucket.take(now);
+  if (left >= 0) return true;
+  if (left < -limits_.burst()) {
+    close(slot, closing::flooding, now);
+  } else {
+    refuse(slot, error_code::rate_limited, "Too many messages: this one was dropped.");
+  }
+  return false;
+}
+
+void exchange::handle_control(std::uint32_t slot, time_point now) {
+  (void)heard(slot, now);
+}
+
+void exchange::handle_binary(std::uint32_t slot, time_point now) {
+  if (heard(slot, now)) {
+    refuse(slot, error_code::bad_message, "Messages are text, this one was binary.");
+  }
+}
+
+void exchange::handle_too_large(std::uint32_t slot, time_point now) {
+  rewind_outputs();
+  close(slot, closing::too_large, now);
+}
+
+void exchange::handle_text(std::uint32_t slot, std::string_view text, time_point now) {
+  if (!heard(slot, now)) return;
+  stats_.bytes_in += text.size();
+  const auto parsed = parser_.parse(text);
+  if (!parsed) {
+    const auto& why = parsed.error();
+    refuse(slot, why.code, "The message can't be used: " + why.message + '.', why.request,
+           why.target.value_or(""));
+    return;
+  }
+  ++stats_.requests[static_cast<std::size_t>(parsed->type)];
+  if (parsed->type == request_type::register_) return registers(slot, *parsed, now);
+  if (clients_[slot].name.empty()) {
+    return refuse(slot, error_code::not_registered, "Register first.", parsed->type, parsed->peer);
+  }
+  if (parsed->type == request_type::outcome) return count_outcome(*parsed);
+  forward(slot, *parsed, now);
+}
+
+void exchange::registers(std::uint32_t slot, const request& asked, time_point now) {
+  auto& c = clients_[slot];
+  const auto no = [&](error_code code, std::string message) {
+    refuse(slot, code, std::move(message), request_type::register_);
+  };
+  if (!c.name.empty()) {
+    return no(error_code::already_registered, "This connection is registered as " + c.name + '.');
+  }
+  std::optional<std::string> resume;
+  if (asked.resume) resume.emplace(*asked.resume);
+  const auto granted = directory_.claim(asked.peer, resume, owner{loop_, slot, 0}, now);
+  if (!granted) {
+    return no(error_code::id_taken, "The name " + std::string(asked.peer) + " is taken.");
+  }
+  c.name = asked.peer;
+  c.generation = granted->generation;
+  ++stats_.registered;
+  if (resume && *resume == granted->resume) ++stats_.resumed;
+  const signal::registered_message answer{
+      c.name, granted->resume, servers_for(announcement_, c.name, c.reached, unix_now_),
+      static_cast<std::uint32_t>(announcement_.credential_lifetime.count())};
+  send(slot, signal::to_json(signal::server_message(answer)));
+  if (granted->superseded) supersede(*granted->superseded, now);
+}
+
+void exchange::supersede(const owner& old, time_point now) {
+  if (old.loop != loop_) {
+    envelopes_.push_back({.what = envelope::type::superseded, .to = old, .from = {}});
+    return;
+  }
+  if (old.slot >= clients_.size()) return;
+  const auto& c = clients_[old.slot];
+  if (c.connected && !c.closing && c.generation == old.generation) {
+    close(old.slot, closing::superseded, now);
+  }
+}
+
+void exchange::count_outcome(const request& told) {
+  ++stats_.outcomes[static_cast<std::size_t>(told.path)];
+  stats_.connect_ms += told.connect_ms;
+}
+
+void exchange::forward(std::uint32_t slot, const request& asked, time_point now) {
+  const auto& c = clients_[slot];
+  const auto route = directory_.find(asked.peer, c.name, c.generation);
+  if (!route.sender_owns) return close(slot, closing::superseded, now);
+  if (!route.target) return refuse_delivery(slot, delivery::not_found, asked.type, asked.peer);
+  write_forwarded(scratch_, asked, c.name);
+  if (route.target->loop != loop_) {
+    envelopes_.push_back({.what = envelope::type::deliver,
+                          .to = *route.target,
+                          .from = {loop_, slot, c.generation},
+                          .request = asked.type,
+                          .target = std::string(asked.peer),
+                          .text = scratch_});
+    return;
+  }
+  const auto result = deliver(*route.target, scratch_, now);
+  if (result != delivery::done) refuse_delivery(slot, result, asked.type, asked.peer);
+}
+
+exchange::delivery exchange::deliver(const owner& to, std::string_view text, time_point now) {
+  if (to.slot >= clients_.size()) return delivery::not_found;
+  auto& c = clients_[to.slot];
+  if (!c.connected || c.closing || c.generation != to.generation) return delivery::not_found;
+  if (limits_.send_queue_bytes != 0 && c.waiting + text.size() > limits_.send_queue_bytes) {
+    close(to.slot, closing::too_slow, now);
+    return delivery::busy;
+  }
+  send(to.slot, text);
+  ++stats_.delivered;
+  return delivery::done;
+}
+
+void exchange::handle_envelope(const envelope& e, time_point now) {
+  rewind_outputs();
+  if (e.what == envelope::type::superseded) return supersede(e.to, now);
+  if (e.what == envelope::type::deliver) {
+    const auto result = deliver(e.to, e.text, now);
+    if (result == delivery::done) return;
+    envelopes_.push_back(
+        {.what = result == delivery::busy ? envelope::type::busy : envelope::type::not_found,
+         .to = e.from,
+         .from = e.to,
+         .request = e.request,
+         .target = e.target});
+    return;
+  }
+  if (e.to.slot >= clients_.size()) return;
+  const auto& sender = clients_[e.to.slot];
+  if (!sender.connected || sender.closing || sender.generation != e.to.generation) return;
+  refuse_delivery(e.to.slot, e.what == envelope::type::busy ? delivery::busy : delivery::not_found,
+                  e.request, e.target);
+}
+
+void exchange::refuse_delivery(std::uint32_t slot, delivery why, request_type type,
+                               std::string_view target) {
+  const auto name = std::string(target);
+  if (why == delivery::busy) {
+    refuse(slot, error_code::peer_busy, "The queue of " + name + " is full.", type, target);
+  } else {
+    refuse(slot, error_code::peer_not_found, name + " is not here.", type, target);
+  }
+}
+
+}  // namespace nat::hub

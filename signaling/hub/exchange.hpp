@@ -1,0 +1,158 @@
+#pragma once
+
+// One event loop's share of the signaling server: its connections, what they may do, and where
+// their messages go (SIGNALING.md). Names are looked up in a directory that all loops share; what
+// is for a connection of another loop leaves as an envelope. No socket, no clock, no frame.
+//
+//   1. connect() once a client's upgrade is done; it gives the slot that names the client
+//   2. handle_...() what happened, with the time
+//   3. handle_timeout() when next_timeout() has come
+//   4. after each: poll_output() and poll_envelope() until both are empty, and carry them out
+//   5. after an output of type close, or when the client has gone: handle_closed()
+//
+// A slot is not used again before handle_closed(). Of a client that is being closed nothing is
+// heard any more. Bounded: what waits for a client by send_queue_bytes, connections by who accepts
+// them, everything else by connections.
+
+#include <cstdint>
+#include <deque>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "protocol/base/endpoint.hpp"
+#include "protocol/base/time.hpp"
+#include "signaling/hub/announcement.hpp"
+#include "signaling/hub/counters.hpp"
+#include "signaling/hub/deadline_queue.hpp"
+#include "signaling/hub/directory.hpp"
+#include "signaling/hub/limits.hpp"
+#include "signaling/hub/request.hpp"
+#include "signaling/hub/token_bucket.hpp"
+#include "signaling/websocket/frame.hpp"
+
+namespace nat::hub {
+
+struct output {
+  enum class type : std::uint8_t {
+    text,   // a message for the client
+    ping,   // an empty ping
+    close,  // code and reason; what was queued before goes out first
+    abort,  // at once, whatever waits
+  };
+  type what;
+  std::uint32_t slot;
+  std::string_view payload;  // lives until the next call other than a poll
+  websocket::close_code code = websocket::close_code::normal;
+};
+
+// From one loop's exchange to another's.
+struct envelope {
+  enum class type : std::uint8_t { deliver, not_found, busy, superseded };
+  type what;
+  owner to, from;
+  request_type request{};
+  std::string target{};  // the name that a refusal speaks of
+  std::string text{};    // deliver: the message
+};
+
+class exchange {
+ public:
+  // `loop` is this exchange's place in owner::loop. The references must outlive it.
+  exchange(std::uint32_t loop, const limits&, const announcement&, directory&);
+
+  // `reached`: the local address of the client's connection.
+  [[nodiscard]] std::uint32_t connect(const address& reached, time_point accepted_at,
+                                      time_point now);
+  void handle_text(std::uint32_t slot, std::string_view text, time_point now);
+  void handle_binary(std::uint32_t slot, time_point now);
+  // A ping, a pong or a part of a message: proof of life, and charged like a message.
+  void handle_control(std::uint32_t slot, time_point now);
+  void handle_too_large(std::uint32_t slot, time_point now);
+  // The client broke the WebSocket protocol.
+  void handle_violation(std::uint32_t slot, websocket::close_code, std::string_view why,
+                        time_point now);
+  // How much waits for the client after a write.
+  void handle_waiting(std::uint32_t slot, std::size_t bytes) noexcept;
+  void handle_closed(std::uint32_t slot, ending, time_point now);
+  void handle_envelope(const envelope&, time_point now);
+
+  [[nodiscard]] std::optional<time_point> next_timeout() const;
+  void handle_timeout(time_point now);
+
+  // Wall-clock time for the credentials' expiry.
+  void handle_unix_time(std::int64_t seconds) noexcept { unix_now_ = seconds; }
+  // Tells everybody to go elsewhere, and closes.
+  void drain(time_point now);
+
+  [[nodiscard]] std::optional<output> poll_output();
+  [[nodiscard]] std::optional<envelope> poll_envelope();
+
+  [[nodiscard]] const counters& stats() const noexcept { return stats_; }
+  // Empty until registered.
+  [[nodiscard]] const std::string& name_of(std::uint32_t slot) const { return clients_[slot].name; }
+
+ private:
+  struct client {
+    std::string name{};
+    address reached{};
+    std::uint64_t generation = 0;
+    time_point registered_by{}, heard_at{};
+    token_bucket bucket{0, 0, {}};
+    std::size_t waiting = 0;
+    std::uint32_t serial = 0;
+    bool connected = false, closing = false, pinged = false;
+  };
+  struct queued {
+    output::type what;
+    std::uint32_t slot;
+    std::size_t offset, size;
+    websocket::close_code code;
+  };
+  enum class delivery : std::uint8_t { done, not_found, busy };
+
+  // What a client does (exchange.cpp).
+  bool heard(std::uint32_t slot, time_point now);
+  void registers(std::uint32_t slot, const request&, time_point now);
+  void forward(std::uint32_t slot, const request&, time_point now);
+  void count_outcome(const request&);
+  delivery deliver(const owner& to, std::string_view text, time_point now);
+  void supersede(const owner& old, time_point now);
+  void refuse(std::uint32_t slot, error_code, std::string message, std::optional<request_type> = {},
+              std::string_view target = {});
+  void refuse_delivery(std::uint32_t slot, delivery, request_type, std::string_view target);
+
+  // Ends and deadlines (exchange_closing.cpp).
+  void close(std::uint32_t slot, closing, time_point now);
+  void let_go(client&, ending, time_point now);
+  void look_after(std::uint32_t slot, time_point now);
+  [[nodiscard]] std::optional<time_point> deadline_of(const client&) const;
+  void schedule(std::uint32_t slot);
+  void drop_stale_deadlines();
+
+  // Outputs (exchange_output.cpp).
+  void send(std::uint32_t slot, std::string_view text);
+  void queue(output::type, std::uint32_t slot, std::string_view payload,
+             websocket::close_code = websocket::close_code::normal);
+  void rewind_outputs();
+
+  std::uint32_t loop_;
+  const limits& limits_;
+  const announcement& announcement_;
+  directory& directory_;
+  request_parser parser_;
+  std::vector<client> clients_;
+  std::vector<std::uint32_t> free_;
+  deadline_queue deadlines_;
+  std::vector<queued> outputs_;
+  std::size_t next_output_ = 0;
+  std::string arena_;    // the payloads of outputs_
+  std::string scratch_;  // the message being built
+  std::deque<envelope> envelopes_;
+  counters stats_;
+  std::int64_t unix_now_ = 0;
+  bool draining_ = false;
+};
+
+}  // namespace nat::hub

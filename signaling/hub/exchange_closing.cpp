@@ -1,0 +1,138 @@
+// The exchange's ends: deadlines, closing, draining.
+
+#include "protocol/base/ensure.hpp"
+#include "signaling/hub/exchange.hpp"
+
+namespace nat::hub {
+
+namespace {
+
+using websocket::close_code;
+
+close_code code_for(closing why) noexcept {
+  switch (why) {
+    case closing::too_large:
+      return close_code::too_big;
+    case closing::superseded:
+      return close_code::superseded;
+    case closing::draining:
+      return close_code::going_away;
+    default:
+      return close_code::policy_violation;
+  }
+}
+
+}  // namespace
+
+// An error where the contract has one, then the close.
+void exchange::close(std::uint32_t slot, closing why, time_point now) {
+  auto& c = clients_[slot];
+  if (c.closing) return;
+  if (why == closing::too_large) {
+    refuse(slot, error_code::too_large,
+           "A message may have " + std::to_string(limits_.max_message_bytes) + " bytes.");
+  } else if (why == closing::flooding) {
+    refuse(slot, error_code::rate_limited, "Far too many messages: this connection is closed.");
+  } else if (why == closing::unregistered) {
+    refuse(slot, error_code::not_registered, "No registration came in time.");
+  } else if (why == closing::draining) {
+    send(slot, signal::to_json(signal::server_message(signal::going_away_message{})));
+  }
+  if (c.closing) return;  // the error found the queue full
+  c.closing = true;
+  ++stats_.closed[static_cast<std::size_t>(why)];
+  let_go(c, ending::unclean, now);
+  const bool hopeless = why == closing::too_slow || why == closing::silent;
+  queue(hopeless ? output::type::abort : output::type::close, slot, to_string(why), code_for(why));
+}
+
+void exchange::handle_violation(std::uint32_t slot, close_code code, std::string_view why,
+                                time_point now) {
+  rewind_outputs();
+  auto& c = clients_[slot];
+  if (c.closing) return;
+  c.closing = true;
+  ++stats_.closed[static_cast<std::size_t>(closing::violation)];
+  let_go(c, ending::unclean, now);
+  queue(output::type::close, slot, why, code);
+}
+
+// After this the name is no longer this connection's to speak for.
+void exchange::let_go(client& c, ending how, time_point now) {
+  if (c.generation == 0) return;
+  directory_.release(c.name, c.generation, how, now);
+  c.generation = 0;
+}
+
+void exchange::handle_closed(std::uint32_t slot, ending how, time_point now) {
+  rewind_outputs();
+  auto& c = clients_[slot];
+  ensure(c.connected);
+  let_go(c, how, now);
+  c = client{.reached = {}, .serial = c.serial};
+  free_.push_back(slot);
+  --stats_.connections;
+  drop_stale_deadlines();
+}
+
+void exchange::drain(time_point now) {
+  rewind_outputs();
+  draining_ = true;
+  for (std::uint32_t slot = 0; slot < clients_.size(); ++slot) {
+    if (clients_[slot].connected) close(slot, closing::draining, now);
+  }
+}
+
+std::optional<time_point> exchange::deadline_of(const client& c) const {
+  std::optional<time_point> when;
+  if (c.name.empty() && limits_.register_timeout.count() != 0) when = c.registered_by;
+  if (limits_.idle_timeout.count() != 0) {
+    const auto silence = c.pinged ? limits_.idle_timeout : limits_.idle_timeout / 2;
+    when = earlier(when, c.heard_at + silence);
+  }
+  return when;
+}
+
+void exchange::schedule(std::uint32_t slot) {
+  if (const auto when = deadline_of(clients_[slot])) {
+    deadlines_.push({*when, slot, clients_[slot].serial});
+  }
+}
+
+std::optional<time_point> exchange::next_timeout() const {
+  return deadlines_.next();
+}
+
+void exchange::handle_timeout(time_point now) {
+  rewind_outputs();
+  while (const auto due = deadlines_.pop_due(now)) {
+    const auto& c = clients_[due->slot];
+    if (c.connected && !c.closing && c.serial == due->serial) look_after(due->slot, now);
+  }
+}
+
+void exchange::look_after(std::uint32_t slot, time_point now) {
+  auto& c = clients_[slot];
+  if (c.name.empty() && limits_.register_timeout.count() != 0 && now >= c.registered_by) {
+    return close(slot, closing::unregistered, now);
+  }
+  if (limits_.idle_timeout.count() != 0) {
+    const auto silence = now - c.heard_at;
+    if (silence >= limits_.idle_timeout) return close(slot, closing::silent, now);
+    if (silence >= limits_.idle_timeout / 2 && !c.pinged) {
+      c.pinged = true;
+      queue(output::type::ping, slot, {});
+    }
+  }
+  schedule(slot);
+}
+
+void exchange::drop_stale_deadlines() {
+  if (deadlines_.size() < 2 * stats_.connections + 1024) return;
+  deadlines_.drop([this](const deadline_queue::entry& e) {
+    const auto& c = clients_[e.slot];
+    return !c.connected || c.serial != e.serial;
+  });
+}
+
+}  // namespace nat::hub

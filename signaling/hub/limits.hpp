@@ -1,0 +1,27 @@
+#pragma once
+
+// What a public host needs (SIGNALING.md). Zero means none, here as on the command line.
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+
+#include "protocol/signal/messages.hpp"
+
+namespace nat::hub {
+
+struct limits {
+  std::size_t max_connections = 100'000;
+  std::size_t max_connections_per_address = 256;
+  std::size_t max_message_bytes = signal::max_message_bytes;
+  double messages_per_second = 50;  // bursts of four seconds' worth; the same again closes
+  std::size_t send_queue_bytes = 1U << 20;
+  std::chrono::milliseconds register_timeout{10'000};
+  std::chrono::milliseconds idle_timeout{60'000};  // a ping goes out after half of it
+  std::chrono::milliseconds resume_window{30'000};
+  std::size_t max_held_names = 65'536;  // the one held longest goes first
+
+  [[nodiscard]] double burst() const noexcept { return messages_per_second * 4; }
+};
+
+}  // namespace nat::hub

@@ -1,0 +1,99 @@
+#include "signaling/hub/metrics.hpp"
+
+#include <charconv>
+
+namespace nat::hub {
+
+namespace {
+
+std::string number(double value) {
+  char text[32];
+  return {text, std::to_chars(text, text + sizeof text, value).ptr};
+}
+
+class writer {
+ public:
+  void family(std::string_view name, std::string_view type, std::string_view help) {
+    name_ = "signaling_" + std::string(name);
+    out_ += "# HELP " + name_ + ' ' + std::string(help) + "\n# TYPE " + name_ + ' ' +
+            std::string(type) + '\n';
+  }
+  void value(double v) { out_ += name_ + ' ' + number(v) + '\n'; }
+  void value(std::uint64_t v) { out_ += name_ + ' ' + std::to_string(v) + '\n'; }
+  void value(std::string_view label, std::string_view of, std::uint64_t v) {
+    out_ += name_ + '{' + std::string(label) + "=\"" + std::string(of) + "\"} " +
+            std::to_string(v) + '\n';
+  }
+  template <class Value>
+  void one(std::string_view name, std::string_view type, std::string_view help, Value v) {
+    family(name, type, help);
+    value(v);
+  }
+  [[nodiscard]] std::string take() { return std::move(out_); }
+
+ private:
+  std::string name_, out_;
+};
+
+void write_connections(writer& w, const counters& c, const gauges& g) {
+  w.one("connections", "gauge", "WebSocket connections.", c.connections);
+  w.one("connections_total", "counter", "WebSocket connections since the start.", c.opened);
+  w.one("connections_rejected_total", "counter", "Connections turned away by a limit.",
+        g.connections_rejected);
+  w.family("closed_total", "counter", "Connections that the server ended, by reason.");
+  for (std::size_t i = 0; i < closings; ++i) {
+    w.value("reason", to_string(static_cast<closing>(i)), c.closed[i]);
+  }
+  w.one("names", "gauge", "Names in use.", std::uint64_t{g.names_live});
+  w.one("names_held", "gauge", "Names held for owners that were cut off.",
+        std::uint64_t{g.names_held});
+  w.one("registrations_total", "counter", "Names granted.", c.registered);
+  w.one("resumptions_total", "counter", "Names granted for their resume secret.", c.resumed);
+}
+
+void write_messages(writer& w, const counters& c) {
+  w.family("messages_total", "counter", "Messages of clients that could be read, by type.");
+  for (std::size_t i = 0; i < request_types; ++i) {
+    w.value("type", to_string(static_cast<request_type>(i)), c.requests[i]);
+  }
+  w.one("delivered_total", "counter", "Messages queued for another client.", c.delivered);
+  w.family("errors_total", "counter", "Errors told to clients, by code.");
+  for (std::size_t i = 0; i < error_codes; ++i) {
+    w.value("code", to_string(static_cast<error_code>(i)), c.errors[i]);
+  }
+  w.one("received_bytes_total", "counter", "Octets of messages received.", c.bytes_in);
+  w.one("sent_bytes_total", "counter", "Octets of messages queued for clients.", c.bytes_out);
+  w.one("queue_high_water_bytes", "gauge", "The most that has waited for one client.",
+        c.queue_high_water);
+}
+
+void write_outcomes(writer& w, const counters& c) {
+  static constexpr std::array<std::string_view, outcome_paths> paths{"direct", "relay", "failed"};
+  w.family("outcomes_total", "counter", "Sessions as clients told of them, by path.");
+  std::uint64_t all = 0;
+  for (std::size_t i = 0; i < outcome_paths; ++i) {
+    w.value("path", paths[i], c.outcomes[i]);
+    all += c.outcomes[i];
+  }
+  w.one("connect_milliseconds_sum", "counter", "Their times until connected, added up.",
+        c.connect_ms);
+  w.one("connect_milliseconds_count", "counter", "How many were added up.", all);
+}
+
+}  // namespace
+
+std::string metrics_text(const counters& c, const gauges& g) {
+  writer w;
+  write_connections(w, c, g);
+  write_messages(w, c);
+  write_outcomes(w, c);
+  w.one("stun_requests_total", "counter", "Datagrams at the embedded STUN server.",
+        g.stun_requests);
+  w.one("stun_answers_total", "counter", "Answers of the embedded STUN server.", g.stun_answers);
+  w.one("event_loops", "gauge", "Event loops, one thread each.", std::uint64_t{g.loops});
+  w.one("event_loop_lag_seconds", "gauge", "How late a timer was, the worst of the last minute.",
+        g.event_loop_lag_seconds);
+  return w.take();
+}
+
+}  // namespace nat::hub

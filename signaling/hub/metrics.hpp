@@ -1,0 +1,20 @@
+#pragma once
+
+// The counters as Prometheus text (exposition format 0.0.4).
+
+#include <cstdint>
+#include <string>
+
+#include "signaling/hub/counters.hpp"
+
+namespace nat::hub {
+
+struct gauges {
+  std::size_t names_live = 0, names_held = 0, loops = 0;
+  std::uint64_t connections_rejected = 0, stun_requests = 0, stun_answers = 0;
+  double event_loop_lag_seconds = 0;  // the worst of the last minute
+};
+
+[[nodiscard]] std::string metrics_text(const counters&, const gauges&);
+
+}  // namespace nat::hub

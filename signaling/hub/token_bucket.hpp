@@ -1,0 +1,35 @@
+#pragma once
+
+// A rate with a burst. The level may sink below zero: by how much says how far over its rate a
+// client is.
+
+#include <algorithm>
+
+#include "protocol/base/time.hpp"
+
+namespace nat::hub {
+
+class token_bucket {
+ public:
+  token_bucket(double per_second, double burst, time_point now) noexcept
+      : per_second_(static_cast<float>(per_second)),
+        burst_(static_cast<float>(burst)),
+        level_(burst_),
+        filled_at_(now) {}
+
+  // Takes one token; what is left, negative where there was none.
+  double take(time_point now) noexcept {
+    const auto passed = std::chrono::duration<double>(now - filled_at_).count();
+    if (passed > 0) {
+      level_ = static_cast<float>(std::min<double>(burst_, level_ + passed * per_second_));
+      filled_at_ = now;
+    }
+    return level_ -= 1;
+  }
+
+ private:
+  float per_second_, burst_, level_;
+  time_point filled_at_;
+};
+
+}  // namespace nat::hub

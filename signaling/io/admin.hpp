@@ -1,0 +1,38 @@
+#pragma once
+
+// The admin port: GET /healthz, /readyz and /metrics, one request a connection. It asks nobody who
+// they are, so it belongs on a loopback or otherwise guarded address.
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/steady_timer.hpp>
+
+#include "signaling/io/sockets.hpp"
+
+namespace nat::signaling::io {
+
+struct admin_answers {
+  std::function<bool()> ready;
+  // Calls back, on the admin's thread, with the text.
+  std::function<void(std::function<void(std::string)>)> metrics;
+};
+
+class admin {
+ public:
+  admin(boost::asio::io_context&, socket_handle listening, admin_answers);
+  void close();
+
+ private:
+  void accept();
+
+  boost::asio::ip::tcp::acceptor acceptor_;
+  boost::asio::steady_timer pause_;
+  std::shared_ptr<int> visits_ = std::make_shared<int>(0);  // each holds a reference
+  admin_answers answers_;
+};
+
+}  // namespace nat::signaling::io

@@ -1,0 +1,208 @@
+#include "signaling/io/connection.hpp"
+
+#include <cerrno>
+
+#include "signaling/io/event_loop.hpp"
+#include "signaling/io/upgrade.hpp"
+
+namespace nat::signaling::io {
+
+namespace {
+
+// A client that still talks this long after it was told goodbye is cut off.
+constexpr std::size_t max_thrown_away = 1U << 20;
+// Reads for one client before others get their turn.
+constexpr int max_reads = 4;
+// Pings that come while this much waits are answered by the pongs already in the queue.
+constexpr std::size_t max_backlog_for_pong = 16'384;
+
+}  // namespace
+
+connection::connection(event_loop& loop, socket_handle socket, const endpoint& remote,
+                       std::uint32_t index, time_point accepted_at)
+    : loop_(loop),
+      socket_(std::move(socket)),
+      remote_(remote),
+      accepted_at_(accepted_at),
+      decoder_(loop.max_message()),
+      index_(index),
+      events_(EPOLLIN) {}
+
+bool connection::watch() {
+  return loop_.poll().add(socket_.get(), events_, *this);
+}
+
+void connection::handle_ready(std::uint32_t events) {
+  if (phase_ == phase::dead) return;
+  if (events & EPOLLOUT) flush();
+  if (phase_ != phase::dead && (events & (EPOLLIN | EPOLLHUP | EPOLLERR))) read_all();
+}
+
+void connection::read_all() {
+  const auto buffer = loop_.read_buffer();
+  for (int i = 0; i < max_reads && phase_ != phase::dead; ++i) {
+    const auto n = ::recv(socket_.get(), buffer.data(), buffer.size(), 0);
+    if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR)) return;
+    if (n <= 0) return abort();  // gone; a WebSocket says goodbye before
+    take(buffer.first(static_cast<std::size_t>(n)));
+    if (static_cast<std::size_t>(n) < buffer.size()) return;
+  }
+}
+
+void connection::take(byte_span octets) {
+  if (phase_ == phase::upgrading) return take_head(octets);
+  if (phase_ == phase::open) return take_frames(octets);
+  thrown_away_ += octets.size();
+  if (thrown_away_ > max_thrown_away) abort();
+}
+
+void connection::take_head(byte_span octets) {
+  static constexpr std::string_view empty_line = "\r\n\r\n";
+  const auto known = head_.size();
+  head_ += as_text(octets);
+  const auto end = head_.find(empty_line, known < 3 ? 0 : known - 3);
+  if (end == head_.npos) {
+    if (head_.size() <= max_upgrade_bytes) return;
+    return reject(http_response(431, "The request's header is too long.\n"));
+  }
+  const auto head_size = end + empty_line.size();
+  if (head_size > max_upgrade_bytes) {
+    return reject(http_response(431, "The request's header is too long.\n"));
+  }
+  auto answer = answer_upgrade(std::string_view(head_).substr(0, head_size));
+  if (!answer.accepted) return reject(std::move(answer.response));
+  out_ += answer.response;
+  mark_dirty();
+  phase_ = phase::open;
+  std::string().swap(head_);
+  slot_ = loop_.open(*this, local_endpoint(socket_.get()).ip);
+  // The empty line was not complete before these octets.
+  take(octets.subspan(head_size - known));
+}
+
+void connection::reject(std::string response) {
+  std::string().swap(head_);
+  out_ += response;
+  mark_dirty();
+  start_closing();
+}
+
+void connection::take_frames(byte_span octets) {
+  decoder_.feed(octets);
+  while (phase_ == phase::open) {
+    const auto event = decoder_.next();
+    if (!event) return;
+    take_event(*event);
+  }
+}
+
+void connection::take_event(const websocket::event& e) {
+  using type = websocket::event::type;
+  auto& hub = loop_.exchange();
+  const auto now = loop_.now();
+  switch (e.what) {
+    case type::text:
+      hub.handle_text(slot_, e.payload, now);
+      break;
+    case type::binary:
+      hub.handle_binary(slot_, now);
+      break;
+    case type::ping:
+      if (waiting() < max_backlog_for_pong) write_frame(websocket::opcode::pong, e.payload);
+      [[fallthrough]];
+    case type::pong:
+    case type::fragment:
+      hub.handle_control(slot_, now);
+      break;
+    case type::too_large:
+      hub.handle_too_large(slot_, now);
+      break;
+    case type::violation:
+      hub.handle_violation(slot_, e.code, e.payload, now);
+      break;
+    case type::close:
+      return peer_closed(e);
+  }
+  loop_.carry_out();
+}
+
+// The client's goodbye is answered with the same code (RFC 6455, 5.5.1).
+void connection::peer_closed(const websocket::event& e) {
+  websocket::append_close(out_, e.code, {});
+  mark_dirty();
+  loop_.closed(*this, hub::ending::clean);
+  slot_ = no_slot;
+  start_closing();
+  loop_.carry_out();
+}
+
+void connection::write_frame(websocket::opcode op, std::string_view payload) {
+  if (out_.capacity() < 256) loop_.lend_buffer(out_);
+  websocket::append_frame(out_, op, payload);
+  mark_dirty();
+}
+
+void connection::finish(websocket::close_code code, std::string_view reason) {
+  websocket::append_close(out_, code, reason);
+  mark_dirty();
+  slot_ = no_slot;
+  start_closing();
+}
+
+void connection::start_closing() {
+  phase_ = phase::closing;
+  loop_.expect_end(*this);
+}
+
+void connection::mark_dirty() {
+  if (dirty_) return;
+  dirty_ = true;
+  loop_.flush_later(*this);
+}
+
+void connection::flush() {
+  dirty_ = false;
+  if (phase_ == phase::dead) return;
+  while (waiting() > 0) {
+    const auto n = ::send(socket_.get(), out_.data() + sent_, waiting(), MSG_NOSIGNAL);
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) break;
+    if (n < 0) return abort();
+    sent_ += static_cast<std::size_t>(n);
+  }
+  if (slot_ != no_slot) loop_.exchange().handle_waiting(slot_, waiting());
+  if (waiting() > 0) {
+    // What the kernel has taken is let go of before it outweighs what waits.
+    if (sent_ > waiting()) out_.erase(0, std::exchange(sent_, 0));
+    return wait_for(EPOLLIN | EPOLLOUT);
+  }
+  sent_ = 0;
+  loop_.return_buffer(out_);
+  wait_for(EPOLLIN);
+  if (phase_ == phase::closing && !shut_) {
+    shut_ = true;
+    ::shutdown(socket_.get(), SHUT_WR);
+  }
+}
+
+void connection::wait_for(std::uint32_t events) {
+  if (events == events_) return;
+  events_ = events;
+  loop_.poll().modify(socket_.get(), events_, *this);
+}
+
+void connection::abort() {
+  if (phase_ == phase::dead) return;
+  if (slot_ != no_slot) loop_.closed(*this, hub::ending::unclean);
+  slot_ = no_slot;
+  phase_ = phase::dead;
+  loop_.poll().remove(socket_.get());
+  if (shut_) {
+    socket_.close();
+  } else {
+    abort_connection(socket_);
+  }
+  loop_.bury(*this);
+}
+
+}  // namespace nat::signaling::io

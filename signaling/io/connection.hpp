@@ -1,0 +1,76 @@
+#pragma once
+
+// One client's TCP connection: octets in and out, the upgrade, the frames. What the messages mean
+// is the exchange's business; which connection is whose slot, the event loop's.
+
+#include <cstdint>
+#include <string>
+
+#include "protocol/base/time.hpp"
+#include "signaling/io/poller.hpp"
+#include "signaling/io/sockets.hpp"
+#include "signaling/websocket/decoder.hpp"
+
+namespace nat::signaling::io {
+
+class event_loop;
+
+inline constexpr std::uint32_t no_slot = UINT32_MAX;
+
+class connection final : public pollable {
+ public:
+  enum class phase : std::uint8_t {
+    upgrading,  // the HTTP request is coming in
+    open,       // the exchange knows it by its slot
+    closing,    // what waits goes out, what comes in is thrown away, until the deadline
+    dead,       // to be destroyed after the batch
+  };
+
+  connection(event_loop&, socket_handle, const endpoint& remote, std::uint32_t index,
+             time_point accepted_at);
+
+  // Joins the poller. False: it takes no more.
+  [[nodiscard]] bool watch();
+  void handle_ready(std::uint32_t events) override;
+
+  // Queue for the next flush.
+  void write_frame(websocket::opcode, std::string_view payload);
+  // What has been written goes out, then the connection ends.
+  void finish(websocket::close_code, std::string_view reason);
+  void flush();
+  void abort();
+
+  [[nodiscard]] phase state() const noexcept { return phase_; }
+  [[nodiscard]] std::uint32_t slot() const noexcept { return slot_; }
+  [[nodiscard]] std::uint32_t index() const noexcept { return index_; }
+  [[nodiscard]] const endpoint& remote() const noexcept { return remote_; }
+  [[nodiscard]] time_point accepted_at() const noexcept { return accepted_at_; }
+
+ private:
+  void read_all();
+  void take(byte_span octets);
+  void take_head(byte_span octets);
+  void take_frames(byte_span octets);
+  void take_event(const websocket::event&);
+  void peer_closed(const websocket::event&);
+  void reject(std::string response);
+  void start_closing();
+  void mark_dirty();
+  void wait_for(std::uint32_t events);
+  [[nodiscard]] std::size_t waiting() const noexcept { return out_.size() - sent_; }
+
+  event_loop& loop_;
+  socket_handle socket_;
+  endpoint remote_;
+  time_point accepted_at_;
+  std::string head_;  // the HTTP request while it is incomplete
+  websocket::decoder decoder_;
+  std::string out_;
+  std::size_t sent_ = 0;  // octets at the front of out_ that the kernel has taken
+  std::size_t thrown_away_ = 0;
+  std::uint32_t index_, slot_ = no_slot, events_;
+  phase phase_ = phase::upgrading;
+  bool dirty_ = false, shut_ = false;
+};
+
+}  // namespace nat::signaling::io

@@ -1,0 +1,255 @@
+#include "signaling/io/event_loop.hpp"
+
+#include <ctime>
+
+#include <boost/asio/post.hpp>
+
+#include "protocol/base/ensure.hpp"
+#include "signaling/io/log.hpp"
+
+namespace nat::signaling::io {
+
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr auto tick_interval = 250ms;
+constexpr auto handshake_timeout = 10s;
+constexpr auto end_timeout = 2s;
+constexpr std::size_t read_buffer_size = 65'536;
+constexpr std::size_t max_spare_buffers = 64, max_spare_capacity = 16'384;
+
+}  // namespace
+
+event_loop::event_loop(std::uint32_t number, const shared_parts& shared)
+    : number_(number),
+      shared_(shared),
+      poller_(
+          context_, [this] { update_clock(); }, [this] { flush_all(); }),
+      tick_(context_),
+      exchange_(number, shared.limits, shared.announcement, shared.names),
+      read_buffer_(read_buffer_size) {
+  update_clock();
+}
+
+event_loop::~event_loop() = default;
+
+std::size_t event_loop::max_message() const noexcept {
+  const auto limit = shared_.limits.max_message_bytes;
+  return limit != 0 ? limit : SIZE_MAX / 2;
+}
+
+void event_loop::add_listener(socket_handle s) {
+  listeners_.push_back(std::make_unique<listener>(*this, std::move(s)));
+}
+
+void event_loop::run() {
+  poller_.start();
+  lag_since_ = now_;
+  exchange_.handle_unix_time(std::time(nullptr));
+  tick_.expires_after(tick_interval);
+  arm_tick();
+  context_.run();
+}
+
+void event_loop::update_clock() {
+  now_ = std::chrono::steady_clock::now();
+}
+
+void event_loop::post(std::function<void()> work) {
+  boost::asio::post(context_, [this, job = std::move(work)] {
+    update_clock();
+    job();
+    flush_all();
+  });
+}
+
+void event_loop::receive(hub::envelope&& e) {
+  {
+    const std::lock_guard hold(inbox_lock_);
+    inbox_.push_back(std::move(e));
+    if (inbox_.size() > 1) return;  // it is already on its way to look
+  }
+  post([this] { take_inbox(); });
+}
+
+void event_loop::take_inbox() {
+  std::vector<hub::envelope> all;
+  {
+    const std::lock_guard hold(inbox_lock_);
+    all.swap(inbox_);
+  }
+  for (const auto& e : all) {
+    exchange_.handle_envelope(e, now_);
+    carry_out();
+  }
+}
+
+bool event_loop::admit(const address& from) {
+  if (shared_.door.enter(from)) return true;
+  ++rejected_;
+  return false;
+}
+
+void event_loop::accepted(socket_handle socket, const endpoint& remote) {
+  update_clock();
+  std::uint32_t index = 0;
+  if (free_indexes_.empty()) {
+    index = static_cast<std::uint32_t>(connections_.size());
+    connections_.emplace_back();
+    serials_.push_back(0);
+  } else {
+    index = free_indexes_.back();
+    free_indexes_.pop_back();
+  }
+  ++serials_[index];
+  ++alive_;
+  connections_[index] = std::make_unique<connection>(*this, std::move(socket), remote, index, now_);
+  const auto patience = shared_.limits.register_timeout.count() != 0
+                            ? std::min<duration>(handshake_timeout, shared_.limits.register_timeout)
+                            : handshake_timeout;
+  if (!connections_[index]->watch()) return connections_[index]->abort();
+  expect(handshakes_, *connections_[index], patience);
+}
+
+std::uint32_t event_loop::open(connection& c, const address& reached) {
+  const auto slot = exchange_.connect(unmapped(reached), c.accepted_at(), now_);
+  if (slot >= by_slot_.size()) by_slot_.resize(slot + 1);
+  by_slot_[slot] = &c;
+  return slot;
+}
+
+void event_loop::closed(connection& c, hub::ending how) {
+  by_slot_[c.slot()] = nullptr;
+  exchange_.handle_closed(c.slot(), how, now_);
+}
+
+void event_loop::carry_out() {
+  while (const auto o = exchange_.poll_output()) carry_out(*o);
+  while (auto e = exchange_.poll_envelope()) shared_.deliver(std::move(*e));
+}
+
+void event_loop::carry_out(const hub::output& o) {
+  auto* c = o.slot < by_slot_.size() ? by_slot_[o.slot] : nullptr;
+  if (!c) return;
+  switch (o.what) {
+    case hub::output::type::text:
+      return c->write_frame(websocket::opcode::text, o.payload);
+    case hub::output::type::ping:
+      return c->write_frame(websocket::opcode::ping, {});
+    case hub::output::type::close:
+      log_debug(
+          [&] { return "closing " + to_string(c->remote()) + ": " + std::string(o.payload); });
+      c->finish(o.code, o.payload);
+      by_slot_[o.slot] = nullptr;
+      return exchange_.handle_closed(o.slot, hub::ending::unclean, now_);
+    case hub::output::type::abort:
+      log_debug(
+          [&] { return "cutting off " + to_string(c->remote()) + ": " + std::string(o.payload); });
+      return c->abort();
+  }
+}
+
+void event_loop::lend_buffer(std::string& out) {
+  if (spare_buffers_.empty()) return;
+  const auto waiting = std::move(out);
+  out = std::move(spare_buffers_.back());
+  spare_buffers_.pop_back();
+  out += waiting;
+}
+
+// An idle client owns no buffer.
+void event_loop::return_buffer(std::string& out) {
+  out.clear();
+  if (out.capacity() <= max_spare_capacity && spare_buffers_.size() < max_spare_buffers) {
+    spare_buffers_.push_back(std::move(out));
+  }
+  std::string().swap(out);
+}
+
+void event_loop::flush_later(connection& c) {
+  dirty_.push_back(&c);
+}
+
+void event_loop::flush_all() {
+  flushing_.swap(dirty_);
+  for (auto* c : flushing_) c->flush();
+  flushing_.clear();
+  for (auto* c : buried_) {
+    const auto index = c->index();
+    shared_.door.leave(c->remote().ip);
+    connections_[index].reset();
+    free_indexes_.push_back(index);
+    --alive_;
+  }
+  buried_.clear();
+  if (on_empty_ && alive_ == 0) std::exchange(on_empty_, nullptr)();
+}
+
+void event_loop::bury(connection& c) {
+  buried_.push_back(&c);
+}
+
+void event_loop::expect(std::deque<expectation>& queue, const connection& c, duration patience) {
+  queue.push_back({now_ + patience, c.index(), serials_[c.index()], c.state()});
+}
+
+void event_loop::expect_end(const connection& c) {
+  expect(ends_, c, end_timeout);
+}
+
+// Each queue's patience is one and the same, so its entries stand in the order of their times.
+void event_loop::check(std::deque<expectation>& queue) {
+  while (!queue.empty() && queue.front().when <= now_) {
+    const auto e = queue.front();
+    queue.pop_front();
+    auto* c = connections_[e.index].get();
+    if (c && serials_[e.index] == e.serial && c->state() == e.phase) c->abort();
+  }
+}
+
+void event_loop::arm_tick() {
+  tick_.async_wait([this](boost::system::error_code stopped) {
+    if (stopped) return;
+    tick();
+    tick_.expires_after(tick_interval);
+    arm_tick();
+  });
+}
+
+void event_loop::tick() {
+  update_clock();
+  note_lag(now_ - tick_.expiry());
+  exchange_.handle_unix_time(std::time(nullptr));
+  check(handshakes_);
+  check(ends_);
+  exchange_.handle_timeout(now_);
+  carry_out();
+  flush_all();
+}
+
+void event_loop::note_lag(duration late) {
+  if (now_ - lag_since_ > 30s) {
+    worst_lag_ = {duration::zero(), worst_lag_[0]};
+    lag_since_ = now_;
+  }
+  worst_lag_[0] = std::max(worst_lag_[0], late);
+}
+
+void event_loop::drain(std::function<void()> on_empty) {
+  for (auto& l : listeners_) l->close();
+  for (auto& c : connections_) {
+    if (c && c->state() == connection::phase::upgrading) c->abort();
+  }
+  exchange_.drain(now_);
+  carry_out();
+  on_empty_ = std::move(on_empty);
+}
+
+event_loop::snapshot event_loop::look() const {
+  return {exchange_.stats(), rejected_,
+          std::chrono::duration<double>(std::max(worst_lag_[0], worst_lag_[1])).count(),
+          alive_ - static_cast<std::size_t>(exchange_.stats().connections)};
+}
+
+}  // namespace nat::signaling::io

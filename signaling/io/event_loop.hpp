@@ -1,0 +1,135 @@
+#pragma once
+
+// One thread's event loop: its share of the listening sockets (SO_REUSEPORT), the connections that
+// they accepted, and the exchange that knows what to do. Other threads reach it by post() and
+// receive() only.
+
+#include <array>
+#include <atomic>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <vector>
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/steady_timer.hpp>
+
+#include "signaling/hub/exchange.hpp"
+#include "signaling/io/connection.hpp"
+#include "signaling/io/poller.hpp"
+#include "signaling/io/shared_state.hpp"
+#include "signaling/io/sockets.hpp"
+
+namespace nat::signaling::io {
+
+// What the loops have in common; outlives them.
+struct shared_parts {
+  const hub::limits& limits;
+  const hub::announcement& announcement;
+  shared_directory& names;
+  shared_admission& door;
+  std::function<void(hub::envelope&&)> deliver;  // to the loop that it names; any thread
+};
+
+class listener;
+
+class event_loop {
+ public:
+  event_loop(std::uint32_t number, const shared_parts&);
+  ~event_loop();
+
+  // Before run().
+  void add_listener(socket_handle);
+  [[nodiscard]] boost::asio::io_context& context() noexcept { return context_; }
+  // Until stop() or the end of a drain.
+  void run();
+
+  // From any thread.
+  void receive(hub::envelope&&);
+  void post(std::function<void()>);
+  void stop() { context_.stop(); }
+
+  // On this loop's thread.
+  void drain(std::function<void()> on_empty);
+  struct snapshot {
+    hub::counters counted;
+    std::uint64_t rejected = 0;  // connections beyond a limit
+    double lag_seconds = 0;      // how late the tick was, the worst of the last minute
+    std::size_t handshakes = 0;  // upgrades under way
+  };
+  [[nodiscard]] snapshot look() const;
+
+  // For its connections.
+  [[nodiscard]] hub::exchange& exchange() noexcept { return exchange_; }
+  [[nodiscard]] poller& poll() noexcept { return poller_; }
+  [[nodiscard]] time_point now() const noexcept { return now_; }
+  [[nodiscard]] std::size_t max_message() const noexcept;
+  [[nodiscard]] byte_span read_buffer() noexcept { return read_buffer_; }
+  void lend_buffer(std::string&);
+  void return_buffer(std::string&);
+  void accepted(socket_handle, const endpoint& remote);
+  [[nodiscard]] bool admit(const address& from);
+  [[nodiscard]] std::uint32_t open(connection&, const address& reached);
+  void closed(connection&, hub::ending);
+  void carry_out();
+  void flush_later(connection&);
+  void expect_end(const connection&);
+  void bury(connection&);
+
+ private:
+  struct expectation {
+    time_point when;
+    std::uint32_t index;
+    std::uint64_t serial;
+    connection::phase phase;
+  };
+  void update_clock();
+  void flush_all();
+  void tick();
+  void arm_tick();
+  void note_lag(duration late);
+  void check(std::deque<expectation>&);
+  void expect(std::deque<expectation>&, const connection&, duration);
+  void carry_out(const hub::output&);
+  void take_inbox();
+
+  const std::uint32_t number_;
+  const shared_parts& shared_;
+  boost::asio::io_context context_{1};
+  poller poller_;
+  boost::asio::steady_timer tick_;
+  hub::exchange exchange_;
+  std::vector<std::unique_ptr<listener>> listeners_;
+  std::vector<std::unique_ptr<connection>> connections_;  // by index
+  std::vector<std::uint64_t> serials_;                    // of each index' use
+  std::vector<std::uint32_t> free_indexes_;
+  std::vector<connection*> by_slot_;
+  std::vector<connection*> dirty_, flushing_, buried_;
+  std::deque<expectation> handshakes_, ends_;
+  std::vector<std::string> spare_buffers_;
+  std::vector<std::byte> read_buffer_;
+  std::mutex inbox_lock_;
+  std::vector<hub::envelope> inbox_;
+  std::function<void()> on_empty_;
+  time_point now_;
+  std::size_t alive_ = 0;
+  std::uint64_t rejected_ = 0;
+  std::array<duration, 2> worst_lag_{};  // of this half minute and of the one before
+  time_point lag_since_{};
+};
+
+// Accepts for a loop.
+class listener final : public pollable {
+ public:
+  listener(event_loop&, socket_handle);
+  void handle_ready(std::uint32_t events) override;
+  void close();
+
+ private:
+  void out_of_descriptors();
+  event_loop& loop_;
+  socket_handle socket_, reserve_;
+};
+
+}  // namespace nat::signaling::io

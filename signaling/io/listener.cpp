@@ -1,0 +1,75 @@
+// Accepting connections (event_loop.hpp).
+
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+
+#include <cerrno>
+
+#include "signaling/io/event_loop.hpp"
+#include "signaling/io/log.hpp"
+#include "signaling/io/upgrade.hpp"
+
+namespace nat::signaling::io {
+
+namespace {
+
+constexpr int max_accepts = 64;  // in one go, before connected clients get their turn
+
+// Best effort: the answer fits the empty socket buffer or is lost.
+void turn_away(int descriptor) {
+  const auto text = http_response(503, "Too many connections.\n");
+  (void)!::send(descriptor, text.data(), text.size(), MSG_NOSIGNAL);
+}
+
+int open_reserve() {
+  return ::open("/dev/null", O_RDONLY | O_CLOEXEC);
+}
+
+}  // namespace
+
+listener::listener(event_loop& loop, socket_handle socket)
+    : loop_(loop), socket_(std::move(socket)), reserve_(open_reserve()) {
+  if (!loop_.poll().add(socket_.get(), EPOLLIN, *this)) {
+    throw startup_error{"failed to watch a listening socket: raise fs.epoll.max_user_watches"};
+  }
+}
+
+void listener::close() {
+  if (!socket_) return;
+  loop_.poll().remove(socket_.get());
+  socket_.close();
+}
+
+void listener::handle_ready(std::uint32_t) {
+  for (int i = 0; i < max_accepts && socket_; ++i) {
+    sockaddr_storage from{};
+    socklen_t size = sizeof from;
+    socket_handle client(::accept4(socket_.get(), reinterpret_cast<sockaddr*>(&from), &size,
+                                   SOCK_NONBLOCK | SOCK_CLOEXEC));
+    if (!client) {
+      if (errno == EMFILE || errno == ENFILE) out_of_descriptors();
+      return;
+    }
+    const auto remote = from_sockaddr(from);
+    if (!loop_.admit(remote.ip)) {
+      turn_away(client.get());
+      continue;
+    }
+    const int on = 1;
+    ::setsockopt(client.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    loop_.accepted(std::move(client), remote);
+  }
+}
+
+// A connection that can't be accepted would make the listening socket ready for ever: the
+// descriptor held in reserve takes it and drops it.
+void listener::out_of_descriptors() {
+  log_warning("no file descriptors left: raise the limit (ulimit -n) or lower --max-connections");
+  reserve_.close();
+  socket_handle dropped(::accept(socket_.get(), nullptr, nullptr));
+  dropped.close();
+  reserve_ = socket_handle(open_reserve());
+}
+
+}  // namespace nat::signaling::io

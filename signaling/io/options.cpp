@@ -1,0 +1,220 @@
+#include "signaling/io/options.hpp"
+
+#include <fstream>
+#include <sstream>
+#include <thread>
+
+#include <CLI/CLI.hpp>
+
+namespace nat::signaling::io {
+
+namespace {
+
+// Options of CLI.md that need a part this version does not have. Accepting them silently would
+// leave someone believing in a protection or a relay that is not there.
+struct absent_option {
+  const char *name, *why;
+  bool takes_value;
+};
+constexpr absent_option absent_options[] = {
+    {"--turn", "this version has no TURN server of its own; announce one with --ice-server", false},
+    {"--relay-ports", "this version has no TURN server of its own", true},
+    {"--stun-alternate", "this version does not speak RFC 5780", true},
+    {"--tls-cert", "this version does not speak TLS; put a proxy that does in front of it", true},
+    {"--tls-key", "this version does not speak TLS; put a proxy that does in front of it", true},
+    {"--token-file", "this version knows no tokens: anyone may register", true},
+    {"--cluster", "this version runs on one machine only", true},
+};
+
+struct raw_options {
+  std::vector<std::string> listen, stun;
+  std::string external, admin = "127.0.0.1:9090", format = "text", secret_file;
+  bool no_stun = false, no_turn = false;
+  double register_timeout = 10, idle_timeout = 60, resume_window = 30;
+  const absent_option* absent = nullptr;
+};
+
+void add_addresses(CLI::App& app, options& out, raw_options& raw) {
+  app.add_option("--listen", raw.listen,
+                 "WebSocket address; repeatable; port 0 picks a free one "
+                 "[0.0.0.0:8080 and [::]:8080]")
+      ->type_name("ADDR:PORT")
+      ->envname("SIGNALING_LISTEN");
+  app.add_option("--stun", raw.stun,
+                 "embedded STUN server; repeatable [0.0.0.0:3478 and [::]:3478]")
+      ->type_name("ADDR:PORT");
+  app.add_flag("--no-stun", raw.no_stun, "no embedded STUN server");
+  app.add_flag("--no-turn", raw.no_turn, "no embedded TURN server; this version has none");
+  app.add_option("--external-address", raw.external,
+                 "what clients are told to reach this machine by [the address they reached]")
+      ->type_name("IP");
+  app.add_option("--ice-server", out.ice_servers,
+                 "announce this in place of the embedded server, e.g. "
+                 "turn:relay.example.net:3478?transport=udp; repeatable")
+      ->type_name("URL");
+  app.add_option("--turn-secret-file", raw.secret_file,
+                 "file with the secret that mints TURN credentials; or TURN_SECRET in the "
+                 "environment, the secret itself [random]")
+      ->type_name("FILE");
+  app.add_option("--admin", raw.admin, "GET /healthz, /readyz and /metrics; \"none\" for none")
+      ->type_name("ADDR:PORT")
+      ->capture_default_str();
+  app.add_option("--ready-file", out.ready_file,
+                 "write the real addresses there, as JSON, once ready")
+      ->type_name("FILE");
+}
+
+void add_limits(CLI::App& app, options& out, raw_options& raw) {
+  const auto add = [&](const char* name, auto& value, const char* help, const char* unit) {
+    app.add_option(name, value, help)
+        ->type_name(unit)
+        ->capture_default_str()
+        ->group("Limits (0 means none)");
+  };
+  auto& l = out.limits;
+  add("--max-connections", l.max_connections, "connections in all", "N");
+  add("--max-connections-per-address", l.max_connections_per_address,
+      "connections from one IPv4 address or IPv6 /64", "N");
+  add("--max-message-bytes", l.max_message_bytes, "one message", "N");
+  add("--messages-per-second", l.messages_per_second, "of one client; bursts of four times that",
+      "N");
+  add("--send-queue-bytes", l.send_queue_bytes, "what may wait for one client", "N");
+  add("--register-timeout", raw.register_timeout, "from the TCP connection to the registration",
+      "SECONDS");
+  add("--idle-timeout", raw.idle_timeout, "silence; a ping goes out after half of it", "SECONDS");
+  add("--resume-window", raw.resume_window, "how long a name is held after an unclean end",
+      "SECONDS");
+}
+
+void add_rest(CLI::App& app, options& out, raw_options& raw) {
+  app.add_option("--threads", out.threads, "event loops [number of cores]")
+      ->type_name("N")
+      ->check(CLI::Range(1U, 256U));
+  app.add_option("--log-level", out.log_level, "trace, debug, info, warn, error or off")
+      ->check(CLI::IsMember({"trace", "debug", "info", "warn", "error", "critical", "off"}))
+      ->capture_default_str();
+  app.add_option("--log-format", raw.format, "text or json")
+      ->check(CLI::IsMember({"text", "json"}))
+      ->capture_default_str();
+  app.set_config("--config", "", "read options from a TOML file");
+  for (const auto& absent : absent_options) {
+    const auto remember = [&raw, &absent] { raw.absent = &absent; };
+    auto* option =
+        absent.takes_value
+            ? app.add_option_function<std::string>(
+                  absent.name, [remember](const std::string&) { remember(); }, absent.why)
+            : app.add_flag_function(
+                  absent.name, [remember](std::int64_t) { remember(); }, absent.why);
+    option->group("");
+  }
+}
+
+endpoint endpoint_from(const std::string& option, const std::string& text) {
+  if (const auto parsed = parse_endpoint(text)) return *parsed;
+  throw CLI::ValidationError(option, "\"" + text +
+                                         "\" is not an address and port such as 192.0.2.1:8080 or "
+                                         "[2001:db8::1]:8080");
+}
+
+std::chrono::milliseconds seconds_from(const char* option, double seconds) {
+  if (!(seconds >= 0 && seconds <= 1e6)) {
+    throw CLI::ValidationError(option, "must be a number of seconds from 0 to 1000000");
+  }
+  return std::chrono::milliseconds(static_cast<std::int64_t>(seconds * 1000));
+}
+
+std::string secret_from(const std::string& file) {
+  if (file.empty()) {
+    const char* given = std::getenv("TURN_SECRET");
+    return given ? given : "";
+  }
+  std::ifstream in(file, std::ios::binary);
+  std::stringstream content;
+  if (!in || !(content << in.rdbuf())) {
+    throw CLI::ValidationError("--turn-secret-file", "failed to read a secret from " + file);
+  }
+  auto secret = content.str();
+  secret.erase(secret.find_last_not_of(" \t\r\n") + 1);
+  if (secret.empty()) throw CLI::ValidationError("--turn-secret-file", file + " holds no secret");
+  return secret;
+}
+
+void check_url(const std::string& url) {
+  for (const std::string_view scheme : {"stun:", "stuns:", "turn:", "turns:"}) {
+    if (url.starts_with(scheme) && url.size() > scheme.size()) return;
+  }
+  throw CLI::ValidationError("--ice-server", "\"" + url + "\" is not a stun: or turn: URL");
+}
+
+void interpret(options& out, const raw_options& raw) {
+  if (raw.absent) throw CLI::ValidationError(raw.absent->name, raw.absent->why);
+  out.listen_given = !raw.listen.empty();
+  out.stun_given = !raw.stun.empty();
+  const std::vector<std::string> ws{"0.0.0.0:8080", "[::]:8080"}, stun{"0.0.0.0:3478", "[::]:3478"};
+  for (const auto& text : out.listen_given ? raw.listen : ws) {
+    out.listen.push_back(endpoint_from("--listen", text));
+  }
+  if (raw.no_stun && out.stun_given) {
+    throw CLI::ValidationError("--no-stun", "contradicts --stun");
+  }
+  if (!raw.no_stun) {
+    for (const auto& text : out.stun_given ? raw.stun : stun) {
+      out.stun.push_back(endpoint_from("--stun", text));
+    }
+  }
+  if (raw.admin != "none") out.admin = endpoint_from("--admin", raw.admin);
+  if (!raw.external.empty()) {
+    out.external_address = parse_address(raw.external);
+    if (!out.external_address) {
+      throw CLI::ValidationError("--external-address",
+                                 "\"" + raw.external + "\" is not an address");
+    }
+  }
+  for (const auto& url : out.ice_servers) check_url(url);
+  out.turn_secret = secret_from(raw.secret_file);
+  out.format = raw.format == "json" ? log_format::json : log_format::text;
+  if (!(out.limits.messages_per_second >= 0)) {
+    throw CLI::ValidationError("--messages-per-second", "must be 0 or more");
+  }
+  out.limits.register_timeout = seconds_from("--register-timeout", raw.register_timeout);
+  out.limits.idle_timeout = seconds_from("--idle-timeout", raw.idle_timeout);
+  out.limits.resume_window = seconds_from("--resume-window", raw.resume_window);
+}
+
+// CLI11 writes its messages over several lines; one is promised.
+std::string one_line(std::string text) {
+  for (auto& c : text) {
+    if (c == '\n') c = ' ';
+  }
+  text.erase(text.find_last_not_of(' ') + 1);
+  return text;
+}
+
+}  // namespace
+
+std::expected<options, early_exit> read_options(int argc, const char* const* argv) {
+  options out;
+  raw_options raw;
+  out.threads = std::max(1U, std::thread::hardware_concurrency());
+  CLI::App app("Lets peers find each other: forwards offers, answers and candidates between them.",
+               "signaling-server");
+  app.set_version_flag("--version", "signaling-server " NAT_VERSION);
+  app.option_defaults()->always_capture_default(false);
+  add_addresses(app, out, raw);
+  add_limits(app, out, raw);
+  add_rest(app, out, raw);
+  try {
+    app.parse(argc, argv);
+    interpret(out, raw);
+    return out;
+  } catch (const CLI::Success& wanted) {  // --help, --version
+    std::ostringstream text, ignored;
+    app.exit(wanted, text, ignored);
+    return std::unexpected(early_exit{0, text.str()});
+  } catch (const CLI::Error& wrong) {
+    return std::unexpected(early_exit{
+        2, "signaling-server: " + one_line(wrong.what()) + " (see signaling-server --help)\n"});
+  }
+}
+
+}  // namespace nat::signaling::io

@@ -1,0 +1,39 @@
+#pragma once
+
+// The command line of signaling-server (CLI.md).
+
+#include <cstdint>
+#include <expected>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "protocol/base/endpoint.hpp"
+#include "signaling/hub/limits.hpp"
+#include "signaling/io/log.hpp"
+
+namespace nat::signaling::io {
+
+struct options {
+  std::vector<endpoint> listen, stun;
+  bool listen_given = false,
+       stun_given = false;  // else: the defaults, of which IPv6 may be missing
+  std::optional<address> external_address;
+  std::vector<std::string> ice_servers;
+  std::string turn_secret;  // empty: random
+  std::optional<endpoint> admin;
+  unsigned threads = 1;
+  std::string log_level = "info";
+  log_format format = log_format::text;
+  hub::limits limits;
+  std::string ready_file;
+};
+
+// Otherwise: what to print where, and the exit status (0 for --help and --version).
+struct early_exit {
+  int status;
+  std::string text;
+};
+[[nodiscard]] std::expected<options, early_exit> read_options(int argc, const char* const* argv);
+
+}  // namespace nat::signaling::io

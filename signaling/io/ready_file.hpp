@@ -1,0 +1,22 @@
+#pragma once
+
+// --ready-file: the real addresses as JSON, there as a whole or not at all.
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "protocol/base/endpoint.hpp"
+
+namespace nat::signaling::io {
+
+struct server_addresses {
+  std::vector<endpoint> websocket, stun;
+  std::optional<endpoint> admin;
+};
+
+[[nodiscard]] std::string to_json(const server_addresses&);
+// Throws startup_error.
+void write_ready_file(const std::string& file, const server_addresses&);
+
+}  // namespace nat::signaling::io

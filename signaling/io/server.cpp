@@ -1,0 +1,225 @@
+#include "signaling/io/server.hpp"
+
+#include <sys/resource.h>
+
+#include <csignal>
+#include <thread>
+
+#include <boost/asio/signal_set.hpp>
+
+#include "protocol/crypto/system_random.hpp"
+#include "signaling/hub/metrics.hpp"
+#include "signaling/io/admin.hpp"
+#include "signaling/io/event_loop.hpp"
+#include "signaling/io/ready_file.hpp"
+#include "signaling/io/stun_service.hpp"
+
+namespace nat::signaling::io {
+
+namespace {
+
+using namespace std::chrono_literals;
+
+// Less than the 5 s that are promised.
+constexpr auto drain_timeout = 4s;
+
+void raise_descriptor_limit() {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  limit.rlim_cur = limit.rlim_max;
+  ::setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+class server {
+ public:
+  explicit server(const options& o)
+      : options_(o),
+        names_(o.limits, locked_random_),
+        door_(o.limits, locked_random_),
+        shared_{options_.limits, announcement_, names_, door_,
+                [this](hub::envelope&& e) { loops_[e.to.loop]->receive(std::move(e)); }} {
+    for (std::uint32_t i = 0; i < o.threads; ++i) {
+      loops_.push_back(std::make_unique<event_loop>(i, shared_));
+    }
+    listen();
+    listen_stun();
+    listen_admin();
+    plan_announcement();
+  }
+
+  int run() {
+    boost::asio::signal_set signals(loops_[0]->context(), SIGTERM, SIGINT);
+    wait_for_signal(signals);
+    for (auto& s : stun_) s->start();
+    announce_readiness();
+    std::vector<std::thread> threads;
+    for (std::size_t i = 1; i < loops_.size(); ++i) {
+      threads.emplace_back([this, i] { loops_[i]->run(); });
+    }
+    loops_[0]->run();
+    for (auto& t : threads) t.join();
+    log_info("stopped");
+    return 0;
+  }
+
+ private:
+  // Addresses that were not asked for by name may be missing: IPv6 is, on some machines.
+  template <class Bind>
+  void bind_each(const std::vector<endpoint>& all, bool given, Bind bind) {
+    for (const auto& where : all) {
+      try {
+        bind(where);
+      } catch (const startup_error& wrong) {
+        if (given || !wrong.unsupported_family) throw;
+        log_info("not listening on " + to_string(where) + ": this machine does not have it");
+      }
+    }
+  }
+
+  void listen() {
+    bind_each(options_.listen, options_.listen_given, [this](endpoint where) {
+      for (auto& loop : loops_) {
+        auto socket = listen_on(where, purpose::websocket, loop == loops_.front());
+        where = local_endpoint(socket.get());  // port 0: the others share the first one's
+        loop->add_listener(std::move(socket));
+      }
+      addresses_.websocket.push_back(where);
+    });
+    if (addresses_.websocket.empty()) throw startup_error{"no address to listen on"};
+  }
+
+  void listen_stun() {
+    bind_each(options_.stun, options_.stun_given, [this](endpoint where) {
+      require_free_udp_port(where);
+      for (auto& loop : loops_) {
+        stun_.push_back(std::make_unique<stun_service>(loop->context(), where));
+        where = stun_.back()->local();
+      }
+      addresses_.stun.push_back(where);
+    });
+  }
+
+  void listen_admin() {
+    if (!options_.admin) return;
+    auto socket = listen_on(*options_.admin, purpose::admin, true);
+    addresses_.admin = local_endpoint(socket.get());
+    admin_ = std::make_unique<admin>(
+        loops_[0]->context(), std::move(socket),
+        admin_answers{[this] { return !draining_; },
+                      [this](std::function<void(std::string)> tell) { gather(std::move(tell)); }});
+  }
+
+  void plan_announcement() {
+    announcement_.urls = options_.ice_servers;
+    announcement_.stun = addresses_.stun;
+    announcement_.external = options_.external_address;
+    announcement_.turn_secret = options_.turn_secret;
+    if (announcement_.turn_secret.empty()) announcement_.turn_secret = random_text(random_, 43);
+    for (const auto& url : options_.ice_servers) {
+      if (url.starts_with("turn") && options_.turn_secret.empty()) {
+        log_warning("no TURN secret was given, so " + url +
+                    " will not accept the credentials: --turn-secret-file or TURN_SECRET");
+      }
+    }
+  }
+
+  void announce_readiness() {
+    for (const auto& e : addresses_.websocket) log_info("listening on ws://" + to_string(e));
+    for (const auto& e : addresses_.stun) log_info("listening on stun:" + to_string(e));
+    if (addresses_.admin)
+      log_info("listening on http://" + to_string(*addresses_.admin) + " (admin)");
+    if (!options_.ready_file.empty()) write_ready_file(options_.ready_file, addresses_);
+  }
+
+  void wait_for_signal(boost::asio::signal_set& signals) {
+    signals.async_wait([this, &signals](boost::system::error_code stopped, int) {
+      if (stopped) return;
+      if (draining_) return stop_all();  // asked twice
+      drain();
+      wait_for_signal(signals);
+    });
+  }
+
+  void drain() {
+    draining_ = true;
+    log_info("stopping: telling everybody");
+    if (admin_) admin_->close();
+    still_busy_ = loops_.size();
+    for (auto& loop : loops_) {
+      loop->post([this, &l = *loop] {
+        l.drain([this] {
+          loops_[0]->post([this] {
+            if (--still_busy_ == 0) stop_all();
+          });
+        });
+      });
+    }
+    give_up_ = std::make_unique<boost::asio::steady_timer>(loops_[0]->context(), drain_timeout);
+    give_up_->async_wait([this](boost::system::error_code stopped) {
+      if (!stopped) stop_all();
+    });
+  }
+
+  void stop_all() {
+    for (auto& loop : loops_) loop->stop();
+  }
+
+  // Each loop's counters are read on its own thread; the sum is told on the first one's.
+  void gather(std::function<void(std::string)> tell) {
+    struct sum {
+      hub::counters counted;
+      hub::gauges g;
+      std::size_t missing;
+    };
+    auto all = std::make_shared<sum>();
+    all->missing = loops_.size();
+    for (auto& loop : loops_) {
+      loop->post([this, &l = *loop, all, tell] {
+        const auto seen = l.look();
+        loops_[0]->post([this, all, tell, seen] {
+          all->counted += seen.counted;
+          all->g.connections_rejected += seen.rejected;
+          all->g.event_loop_lag_seconds = std::max(all->g.event_loop_lag_seconds, seen.lag_seconds);
+          if (--all->missing == 0) tell(finish(all->counted, all->g));
+        });
+      });
+    }
+  }
+
+  std::string finish(const hub::counters& counted, hub::gauges& g) {
+    const auto names = names_.count();
+    g.names_live = names.live;
+    g.names_held = names.held;
+    g.loops = loops_.size();
+    for (const auto& s : stun_) {
+      g.stun_requests += s->stats().requests;
+      g.stun_answers += s->stats().answers;
+    }
+    return hub::metrics_text(counted, g);
+  }
+
+  const options& options_;
+  crypto::system_random random_, locked_random_;
+  hub::announcement announcement_;
+  shared_directory names_;
+  shared_admission door_;
+  shared_parts shared_;
+  std::vector<std::unique_ptr<event_loop>> loops_;
+  std::vector<std::unique_ptr<stun_service>> stun_;
+  std::unique_ptr<admin> admin_;
+  server_addresses addresses_;
+  std::unique_ptr<boost::asio::steady_timer> give_up_;
+  std::size_t still_busy_ = 0;
+  bool draining_ = false;
+};
+
+}  // namespace
+
+int serve(const options& o) {
+  std::signal(SIGPIPE, SIG_IGN);
+  raise_descriptor_limit();
+  server s(o);
+  return s.run();
+}
+
+}  // namespace nat::signaling::io

@@ -1,0 +1,141 @@
+#include "signaling/io/sockets.hpp"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+
+namespace nat::signaling::io {
+
+namespace {
+
+struct raw_address {
+  sockaddr_storage storage{};
+  socklen_t size = 0;
+};
+
+raw_address to_sockaddr(const endpoint& e) {
+  raw_address out;
+  if (e.ip.v4) {
+    auto* v4 = reinterpret_cast<sockaddr_in*>(&out.storage);
+    v4->sin_family = AF_INET;
+    v4->sin_port = htons(e.port);
+    std::memcpy(&v4->sin_addr, e.ip.octets.data(), 4);
+    out.size = sizeof *v4;
+  } else {
+    auto* v6 = reinterpret_cast<sockaddr_in6*>(&out.storage);
+    v6->sin6_family = AF_INET6;
+    v6->sin6_port = htons(e.port);
+    std::memcpy(&v6->sin6_addr, e.ip.octets.data(), 16);
+    out.size = sizeof *v6;
+  }
+  return out;
+}
+
+const char* option_of(purpose what) {
+  switch (what) {
+    case purpose::websocket:
+      return "--listen";
+    case purpose::stun:
+      return "--stun";
+    case purpose::admin:
+      return "--admin";
+  }
+  return "";
+}
+
+[[noreturn]] void fail(const endpoint& where, purpose what, int error) {
+  const auto place = to_string(where) + (what == purpose::stun ? "/udp" : "");
+  const auto option = std::string(option_of(what));
+  startup_error out;
+  out.unsupported_family = error == EAFNOSUPPORT || error == EADDRNOTAVAIL;
+  if (error == EADDRINUSE) {
+    out.message = place + " is taken by another program: choose another port with " + option;
+    if (what == purpose::stun) out.message += ", or --no-stun";
+  } else if (error == EACCES) {
+    out.message = place + " needs more rights: choose a port above 1023 with " + option;
+  } else if (error == EADDRNOTAVAIL) {
+    out.message = place + " is not an address of this machine: choose another with " + option;
+  } else {
+    out.message = "failed to listen on " + place + ": " + std::strerror(error);
+  }
+  throw out;
+}
+
+void enable(int descriptor, int level, int option) {
+  const int on = 1;
+  ::setsockopt(descriptor, level, option, &on, sizeof on);
+}
+
+socket_handle bound(const endpoint& where, int type, purpose what, bool share) {
+  socket_handle out(
+      ::socket(where.ip.v4 ? AF_INET : AF_INET6, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+  if (!out) fail(where, what, errno);
+  if (!where.ip.v4) enable(out.get(), IPPROTO_IPV6, IPV6_V6ONLY);
+  if (type == SOCK_STREAM) enable(out.get(), SOL_SOCKET, SO_REUSEADDR);
+  if (share) enable(out.get(), SOL_SOCKET, SO_REUSEPORT);
+  const auto raw = to_sockaddr(where);
+  if (::bind(out.get(), reinterpret_cast<const sockaddr*>(&raw.storage), raw.size) != 0) {
+    fail(where, what, errno);
+  }
+  return out;
+}
+
+}  // namespace
+
+void socket_handle::close() noexcept {
+  if (descriptor_ >= 0) ::close(std::exchange(descriptor_, -1));
+}
+
+endpoint from_sockaddr(const sockaddr_storage& storage) noexcept {
+  endpoint out;
+  if (storage.ss_family == AF_INET) {
+    const auto* v4 = reinterpret_cast<const sockaddr_in*>(&storage);
+    std::memcpy(out.ip.octets.data(), &v4->sin_addr, 4);
+    out.port = ntohs(v4->sin_port);
+  } else {
+    const auto* v6 = reinterpret_cast<const sockaddr_in6*>(&storage);
+    out.ip.v4 = false;
+    std::memcpy(out.ip.octets.data(), &v6->sin6_addr, 16);
+    out.port = ntohs(v6->sin6_port);
+  }
+  return out;
+}
+
+endpoint local_endpoint(int descriptor) noexcept {
+  sockaddr_storage storage{};
+  socklen_t size = sizeof storage;
+  ::getsockname(descriptor, reinterpret_cast<sockaddr*>(&storage), &size);
+  return from_sockaddr(storage);
+}
+
+socket_handle listen_on(const endpoint& where, purpose what, bool first) {
+  // A bind without SO_REUSEPORT fails if any other socket has the port; SO_REUSEADDR alone lets two
+  // bind but not two listen, so the probe listens as well.
+  if (first && where.port != 0) {
+    const auto probe = bound(where, SOCK_STREAM, what, false);
+    if (::listen(probe.get(), 1) != 0) fail(where, what, errno);
+  }
+  auto out = bound(where, SOCK_STREAM, what, what == purpose::websocket);
+  if (::listen(out.get(), SOMAXCONN) != 0) fail(where, what, errno);
+  return out;
+}
+
+void require_free_udp_port(const endpoint& where) {
+  if (where.port != 0) (void)bound(where, SOCK_DGRAM, purpose::stun, false);
+}
+
+socket_handle bind_udp(const endpoint& where) {
+  return bound(where, SOCK_DGRAM, purpose::stun, true);
+}
+
+void abort_connection(socket_handle& s) noexcept {
+  const linger reset{.l_onoff = 1, .l_linger = 0};
+  ::setsockopt(s.get(), SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
+  s.close();
+}
+
+}  // namespace nat::signaling::io

@@ -1,0 +1,60 @@
+#pragma once
+
+// Sockets of the operating system, and addresses as it writes them.
+
+#include <sys/socket.h>
+
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "protocol/base/endpoint.hpp"
+
+namespace nat::signaling::io {
+
+class socket_handle {
+ public:
+  socket_handle() = default;
+  explicit socket_handle(int descriptor) noexcept : descriptor_(descriptor) {}
+  ~socket_handle() { close(); }
+  socket_handle(socket_handle&& other) noexcept
+      : descriptor_(std::exchange(other.descriptor_, -1)) {}
+  socket_handle& operator=(socket_handle&& other) noexcept {
+    if (this != &other) {
+      close();
+      descriptor_ = std::exchange(other.descriptor_, -1);
+    }
+    return *this;
+  }
+  [[nodiscard]] int get() const noexcept { return descriptor_; }
+  [[nodiscard]] explicit operator bool() const noexcept { return descriptor_ >= 0; }
+  void close() noexcept;
+  [[nodiscard]] int release() noexcept { return std::exchange(descriptor_, -1); }
+
+ private:
+  int descriptor_ = -1;
+};
+
+[[nodiscard]] endpoint from_sockaddr(const sockaddr_storage&) noexcept;
+[[nodiscard]] endpoint local_endpoint(int descriptor) noexcept;
+
+// What a listening socket is for, in the words of an error message.
+enum class purpose { websocket, stun, admin };
+
+// Throws startup_error where the address can't be had. Refuses a port that another program listens
+// on even where SO_REUSEPORT would let both of them share it.
+[[nodiscard]] socket_handle listen_on(const endpoint&, purpose, bool first);
+// Only asks whether a UDP port is free.
+void require_free_udp_port(const endpoint&);
+[[nodiscard]] socket_handle bind_udp(const endpoint&);  // shared by SO_REUSEPORT
+
+// Ends the connection with a reset: what the kernel still holds for the other end is dropped.
+void abort_connection(socket_handle&) noexcept;
+
+// One line that says what to do; the program ends with status 2.
+struct startup_error {
+  std::string message;
+  bool unsupported_family = false;  // no IPv6 (or IPv4) on this machine
+};
+
+}  // namespace nat::signaling::io

@@ -1,0 +1,28 @@
+// signaling-server: see CLI.md for its contract, README.md beside this file for the rest.
+
+#include <cstdio>
+#include <exception>
+
+#include "signaling/io/log.hpp"
+#include "signaling/io/server.hpp"
+#include "signaling/io/sockets.hpp"
+
+int main(int argc, char** argv) {
+  using namespace nat::signaling::io;
+  try {
+    const auto options = read_options(argc, argv);
+    if (!options) {
+      const auto& [status, text] = options.error();
+      std::fputs(text.c_str(), status == 0 ? stdout : stderr);
+      return status;
+    }
+    if (!start_log(options->log_level, options->format)) return 2;
+    return serve(*options);
+  } catch (const startup_error& wrong) {
+    std::fprintf(stderr, "signaling-server: %s\n", wrong.message.c_str());
+    return 2;
+  } catch (const std::exception& wrong) {
+    std::fprintf(stderr, "signaling-server: %s\n", wrong.what());
+    return 1;
+  }
+}
