@@ -1,0 +1,96 @@
+"""What the interoperability tests share: our programs as processes, and how a test is skipped.
+
+Nothing here waits for time to pass: everything waits for a line, a message or an end, under one
+deadline for the whole test case.
+"""
+
+import asyncio
+import importlib
+import json
+import os
+import pathlib
+import shutil
+import sys
+import unittest
+
+BIN = pathlib.Path(os.environ.get("INTEROP_BIN", "build/dev/bin"))
+DEADLINE = float(os.environ.get("INTEROP_DEADLINE", "60"))
+SKIPPED = 77
+HOST = "10.77.0.1"  # tests/interop/isolated gives it to lan0
+
+
+def require(modules=(), programs=(), ours=()):
+    """Ends the test as skipped where something it needs is missing; as failed where CI is set."""
+    missing = []
+    for name in modules:
+        try:
+            importlib.import_module(name)
+        except ImportError:
+            missing.append(f"Python module {name}")
+    missing += [f"program {name}" for name in programs if not shutil.which(name)]
+    missing += [f"{BIN / name} (not built)" for name in ours if not (BIN / name).exists()]
+    if missing:
+        print("skipped: needs " + ", ".join(missing) + " (scripts/deps test)")
+        sys.exit(1 if os.environ.get("CI") else SKIPPED)
+
+
+class Process:
+    """A program as a child: its lines of JSON, its bytes, its end."""
+
+    def __init__(self, process, name):
+        self._process = process
+        self.name = name
+        self.stdin = process.stdin
+        self.stdout = process.stdout
+        self.stderr = process.stderr
+        self.seen = []
+
+    @classmethod
+    async def start(cls, program, *arguments, env=None):
+        process = await asyncio.create_subprocess_exec(
+            str(program), *map(str, arguments), stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE, limit=1 << 24,
+            env={**os.environ, **(env or {})})
+        return cls(process, pathlib.Path(program).name)
+
+    def tell(self, **message):
+        self.stdin.write(json.dumps(message).encode() + b"\n")
+
+    async def events(self, stream=None):
+        """Every line of JSON until the end; other lines are kept in `seen` for the report."""
+        while line := await (stream or self.stdout).readline():
+            self.seen.append(line.decode(errors="replace").rstrip())
+            if line.startswith(b"{"):
+                yield json.loads(line)
+
+    async def event(self, name, stream=None):
+        async for message in self.events(stream):
+            if message.get("event") == name:
+                return message
+        raise AssertionError(f"{self.name} ended before '{name}':\n" + "\n".join(self.seen))
+
+    async def wait(self):
+        return await self._process.wait()
+
+    async def stop(self):
+        if self._process.returncode is None:
+            self._process.kill()
+        await self._process.wait()
+
+
+class TestCase(unittest.IsolatedAsyncioTestCase):
+    """One deadline for each case; what was started with launch() ends with it."""
+
+    def _callTestMethod(self, method):
+        async def bounded():
+            await asyncio.wait_for(method(), DEADLINE)
+        super()._callTestMethod(bounded)
+
+    async def launch(self, program, *arguments, env=None):
+        process = await Process.start(program, *arguments, env=env)
+        self.addAsyncCleanup(process.stop)
+        return process
+
+
+def main():
+    unittest.main(verbosity=2)
