@@ -304,7 +304,8 @@ std::optional<byte_view> association::poll_packet() {
 std::optional<time_point> association::next_timeout() const {
   const auto& b = *body_;
   if (!b.started || b.ended) return std::nullopt;
-  if (b.readable || b.active) return b.last_driven;
+  // Packets that came of a read(), or of another association's driver moving the stack's clock.
+  if (!b.outgoing.empty()) return b.last_driven;
   return b.last_driven + std::clamp<duration>((b.last_driven - b.last_activity) / 10, 5ms, 1000ms);
 }
 

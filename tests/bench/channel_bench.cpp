@@ -1,6 +1,7 @@
 // What the encrypted channel costs: two connections in one process through memory (the processor
 // alone), and two processes over loopback UDP with UDP_SEGMENT and UDP_GRO (what a pipe can carry).
 // Prints one JSON object per line: name, value, unit, target.
+//   bench_channel [setup|memory|loopback [MEGABYTES [SOCKET_BUFFER_BYTES]]]
 
 #include <netinet/in.h>
 #include <netinet/udp.h>
@@ -198,13 +199,15 @@ struct udp_end {
   }
 };
 
+int socket_buffer = 4 << 20;  // what io/udp_socket asks for
+
 int loopback_socket() {
   const int fd = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK, 0);
   sockaddr_in any{};
   any.sin_family = AF_INET;
   any.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
   ensure(bind(fd, reinterpret_cast<sockaddr*>(&any), sizeof any) == 0);
-  const int on = 1, size = 4 << 20;
+  const int on = 1, size = socket_buffer;
   setsockopt(fd, SOL_UDP, UDP_GRO, &on, sizeof on);
   for (const int option : {SO_RCVBUF, SO_SNDBUF}) {
     setsockopt(fd, SOL_SOCKET, option, &size, sizeof size);
@@ -307,6 +310,7 @@ int main(int argc, char** argv) {
   const std::string_view only = argc > 1 ? argv[1] : "";
   const auto wanted = [&](std::string_view name) { return only.empty() || only == name; };
   const std::size_t megabytes = argc > 2 ? std::strtoul(argv[2], nullptr, 10) : 512;
+  if (argc > 3) socket_buffer = std::atoi(argv[3]);
   const std::size_t total = megabytes << 20;
   if (wanted("setup")) bench_setup();
   if (wanted("memory")) bench_memory(1200, total / 2, "channel_memory_cpu_both_ends_mtu1200", 10);
