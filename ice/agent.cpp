@@ -55,7 +55,7 @@ void agent::state::conclude(time_point now) {
                                config.patience);
   if (due && *due <= now) {
     at = phase::failed;
-    events.push_back(failed{.was_connected = false});
+    events.push_back(failed{.was_connected = had_path});
   } else {
     timers.set(timer::patience, due);
   }
@@ -154,7 +154,7 @@ void agent::remove_local(const endpoint& base, time_point now) {
 
 void agent::add_remote(const candidate& c, time_point now) {
   auto& s = *state_;
-  if (!is_usable(c.address) && c.proto == transport::udp) {
+  if (!is_usable(c.address)) {
     ++s.counters.malformed;
     return;
   }
@@ -206,7 +206,7 @@ void agent::set_remote(credentials remote, time_point now) {
 void agent::restart(credentials local, time_point now) {
   auto& s = *state_;
   s.drop_pairs([&](const pair& p) { return &p != s.selected; });
-  s.keys.restart(std::move(local));
+  s.keys.restart(std::move(local), s.selected != nullptr ? s.selected->generation : 0);
   s.locals.clear();
   s.remotes.clear();
   s.early.clear();

@@ -87,6 +87,7 @@ void agent::state::succeed(pair& p, const endpoint& mapped, const check_log::ans
 
   if (&p == selected && newly_nominated && !lost) announce();
   if (!was_valid || lost) consider(p, now);
+  if (&p != selected) p.nominated = false;  // another one was first
   if (!was_valid && p.promised_at) {
     const auto number = p.promised != 0 ? std::optional(p.promised) : std::nullopt;
     p.promised_at.reset();

@@ -5,6 +5,12 @@
 #include "ice/pairing.hpp"
 
 namespace nat::ice {
+namespace {
+
+constexpr int settled_pacing = 4;      // times Ta
+constexpr unsigned settled_sends = 4;  // of a pair that does not answer
+
+}  // namespace
 
 bool agent::state::can_check(const pair& p) const {
   const auto* key = keys.of(p.generation);
@@ -13,6 +19,17 @@ bool agent::state::can_check(const pair& p) const {
 
 duration agent::state::rto_of(const pair& p) const {
   return p.rtt.rto(config.initial_rto, std::chrono::milliseconds{50});
+}
+
+// A direct path carries data: what is still checked is for comfort, and may take its time.
+bool agent::state::settled() const {
+  return selected != nullptr && !lost && relays_of(*selected) == 0;
+}
+
+unsigned agent::state::max_sends(const pair& p) const {
+  if (p.reliable()) return 1;
+  return selected != nullptr && !lost ? std::min(config.max_check_sends, settled_sends)
+                                      : config.max_check_sends;
 }
 
 void agent::state::send_due(time_point now) {
@@ -32,7 +49,7 @@ void agent::state::check_due(pair& p, time_point now) {
     case pair_state::waiting:
       break;
     case pair_state::in_progress:
-      if (p.sends >= (p.reliable() ? 1U : config.max_check_sends)) return fail(p);
+      if (p.sends >= max_sends(p)) return fail(p);
       break;
     case pair_state::succeeded:
       if (p.brisk && &p != selected && p.sends >= max_brisk_sends) return fail(p);
@@ -45,16 +62,15 @@ void agent::state::check_due(pair& p, time_point now) {
 
 void agent::state::send_ordinary(time_point now) {
   const auto& k = keys.current();
-  const auto due = timers.get(timer::pacing);
-  if (!k.remote) return timers.stop(timer::pacing);
-  if (due && *due > now) return;
+  timers.stop(timer::pacing);
+  if (!k.remote) return;
   auto* next = list.next_waiting(locals, k.generation);
-  if (next != nullptr) {
+  if (next != nullptr && next_ordinary <= now) {
     send_check(*next, now);
-    timers.set(timer::pacing, now + config.pacing);
-  } else {
-    timers.stop(timer::pacing);
+    next_ordinary = now + config.pacing * (settled() ? settled_pacing : 1);
+    next = list.next_waiting(locals, k.generation);
   }
+  if (next != nullptr) timers.set(timer::pacing, next_ordinary);
 }
 
 void agent::state::send_check(pair& p, time_point now) {
@@ -142,7 +158,7 @@ void agent::state::trigger(pair& p, time_point now) {
 }
 
 void agent::state::verify(pair& p, time_point now) {
-  if (p.brisk && p.due) return;
+  if (p.brisk && p.last_sent && now - *p.last_sent < rto_of(p)) return;
   p.brisk = true;
   p.sends = 0;
   p.due = now;
@@ -165,9 +181,10 @@ void agent::state::retry(pair& p) {
   p.urgent = p.brisk = false;
 }
 
-void agent::state::retry_all() {
+void agent::state::retry_failed(bool direct_only) {
   for (const auto& p : list.all()) {
-    if (p->state == pair_state::failed && p->generation == keys.current().generation) retry(*p);
+    if (p->state != pair_state::failed || p->generation != keys.current().generation) continue;
+    if (!direct_only || relays_of(*p) == 0) retry(*p);
   }
 }
 

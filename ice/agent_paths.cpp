@@ -2,6 +2,7 @@
 
 #include "ice/agent_state.hpp"
 #include "ice/backups.hpp"
+#include "ice/pairing.hpp"
 
 namespace nat::ice {
 namespace {
@@ -12,6 +13,9 @@ using namespace std::chrono_literals;
 // tried again this often while it lasts.
 constexpr duration disconnected_after = 2s;
 constexpr duration retry_interval = 4s;
+// While a relay carries the data, direct pairs that failed are tried again this often: NATs and
+// networks change.
+constexpr duration upgrade_interval = 30s;
 // Alternatives that are verified at once when doubt arises; the rest have their turn later.
 constexpr std::size_t max_verified_at_once = 8;
 
@@ -44,11 +48,16 @@ void agent::state::select(pair& p, time_point now) {
     }
   }
   selected = &p;
+  had_path = true;
   lost = false;
   at = phase::connected;
   trust.forget();
   trust.received(p.answered.value_or(now));
-  timers.stop(timer::reconnect);
+  if (relays_of(p) != 0) {
+    timers.set(timer::retry, now + jittered(upgrade_interval, random));
+  } else {
+    timers.stop(timer::retry);
+  }
   if (mine == role::controlling && !(p.nominated && p.nomination == nominations)) {
     p.nominated = false;
     p.nomination = ++nominations;
@@ -117,9 +126,10 @@ void agent::state::watch_path(time_point now) {
   } else if (const auto dead = trust.dead_at(round_trip()); dead && *dead <= now) {
     handle_dead_path(now);
   }
-  if (timers.due(timer::reconnect, now)) {
-    retry_all();
-    timers.set(timer::reconnect, now + retry_interval);
+  if (timers.due(timer::retry, now)) {
+    const bool have_path = selected != nullptr && !lost;
+    retry_failed(have_path);
+    timers.set(timer::retry, now + (have_path ? upgrade_interval : retry_interval));
   }
 }
 
@@ -130,8 +140,8 @@ void agent::state::handle_dead_path(time_point now) {
   }
   if (!lost) {
     lost = true;
-    retry_all();
-    timers.set(timer::reconnect, now + retry_interval);
+    retry_failed(false);
+    timers.set(timer::retry, now + retry_interval);
   }
   if (at == phase::connected && now >= *trust.raised() + disconnected_after) {
     at = phase::disconnected;
@@ -145,7 +155,7 @@ void agent::state::handle_lost_consent(time_point now) {
   selected = nullptr;
   lost = false;
   trust.forget();
-  timers.stop(timer::reconnect);
+  timers.stop(timer::retry);
   if (auto* other = best_alternative(list, nullptr, now - config.consent_expiry)) {
     return select(*other, now);
   }
@@ -165,8 +175,8 @@ void agent::state::handle_lost_door(time_point now) {
   at = phase::disconnected;
   lost_since = now;
   events.push_back(disconnected{});
-  retry_all();
-  timers.set(timer::reconnect, now + retry_interval);
+  retry_failed(false);
+  timers.set(timer::retry, now + retry_interval);
 }
 
 void agent::state::arm_path(time_point now) {

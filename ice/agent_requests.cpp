@@ -27,17 +27,18 @@ bool agent::state::handle_request(const path& from, const stun::message_view& me
     return true;
   }
 
-  const auto check = read_check(*verified);
+  auto check = read_check(*verified);
   const auto roles =
       resolve_conflict(mine, tie_breaker, check.role.value_or(other(mine)), check.tie_breaker);
   if (roles == conflict::switch_role) set_role(other(mine));
+  if (roles == conflict::answer_487) check.use_candidate = false;  // not its to say
   push(from, roles == conflict::answer_487 ? make_role_conflict(message.id(), password)
                                            : make_success(message.id(), from.remote, password));
 
   if (key->generation != keys.current().generation) {
     if (auto* old = list.find(from, key->generation); old != nullptr) {
       ++old->checks_received;
-      old->heard = now;
+      old->heard = old->heard.value_or(now);
       if (old == selected) trust.received(now);
     }
     return true;
@@ -45,7 +46,7 @@ bool agent::state::handle_request(const path& from, const stun::message_view& me
   const bool ready = key->remote && key->remote->ufrag == name->theirs &&
                      locals.find(from.proto, from.local) != nullptr;
   if (ready) {
-    take_check(from, check, roles != conflict::answer_487, now);
+    take_check(from, check, now);
   } else if (!early.add({from, std::string(name->theirs), check, now})) {
     ++counters.limited;
   }
@@ -58,25 +59,23 @@ void agent::state::act_on_early(time_point now) {
     return k.remote && k.remote->ufrag == c.remote_ufrag &&
            locals.find(c.from.proto, c.from.local) != nullptr;
   });
-  for (const auto& c : ready) take_check(c.from, c.what, true, now);
+  for (const auto& c : ready) take_check(c.from, c.what, now);
 }
 
 // RFC 8445, 7.3.1.3 to 7.3.1.5. A request that was answered with 487 comes this far too: it is
 // authenticated, it shows that the path works one way, and a check back costs nothing.
-void agent::state::take_check(const path& from, const incoming_check& check, bool roles_agree,
-                              time_point now) {
+void agent::state::take_check(const path& from, const incoming_check& check, time_point now) {
   auto* p = learn_path(from, check);
   if (p == nullptr) {
     ++counters.limited;
     return;
   }
   ++p->checks_received;
-  const bool first = !p->heard;
   if (p == selected) trust.received(now);
   if (!p->valid()) trigger(*p, now);
-  p->heard = now;
-  if (first && at == phase::failed) at = selected != nullptr ? phase::connected : phase::searching;
-  if (check.use_candidate && roles_agree && mine == role::controlled) {
+  p->heard = p->heard.value_or(now);
+  if (at == phase::failed) at = phase::searching;  // RFC 8863: it was not over
+  if (check.use_candidate && mine == role::controlled) {
     take_nomination(*p, check.nomination, now);
   }
 }
@@ -125,8 +124,7 @@ void agent::state::take_nomination(pair& p, std::optional<std::uint32_t> number,
     return;
   }
   if (&p == selected && p.nominated) {
-    if (!number || followed.accepts(p, number, nullptr, now)) followed.follow(number, now);
-    return;
+    return followed.follow(number, now);
   }
   if (!followed.accepts(p, number, lost ? nullptr : selected, now)) return;
   followed.follow(number, now);

@@ -44,6 +44,7 @@ struct agent::state {
   enum class phase : std::uint8_t { searching, connected, disconnected, failed };
   phase at = phase::searching;
   pair* selected = nullptr;
+  bool had_path = false;
   bool lost = false;  // the selected pair counts as dead, and nothing has replaced it
   doubt trust;
   followed_nomination followed;   // controlled
@@ -56,6 +57,7 @@ struct agent::state {
   std::optional<duration> signaling_round_trip;
   std::optional<time_point> last_stray;  // data came by another path than ours
   time_point lost_since{};
+  time_point next_ordinary{};  // Ta after the last
 
   timer_table timers;
   std::deque<transmit> outbox;
@@ -77,7 +79,7 @@ struct agent::state {
 
   // agent_requests.cpp
   bool handle_request(const path& from, const stun::message_view&, time_point now);
-  void take_check(const path& from, const incoming_check&, bool roles_agree, time_point now);
+  void take_check(const path& from, const incoming_check&, time_point now);
   pair* learn_path(const path& from, const incoming_check&);
   const candidate* learn_remote(const path& from, const incoming_check&);
   void take_nomination(pair&, std::optional<std::uint32_t> number, time_point now);
@@ -97,7 +99,9 @@ struct agent::state {
   void verify(pair&, time_point now);
   void fail(pair&);
   void retry(pair&);
-  void retry_all();
+  void retry_failed(bool direct_only);
+  [[nodiscard]] bool settled() const;
+  [[nodiscard]] unsigned max_sends(const pair&) const;
   void schedule_upkeep(pair&, time_point now);
   [[nodiscard]] std::uint32_t nomination_for(pair&);
   [[nodiscard]] std::optional<time_point> hold_for(const pair&, time_point now) const;

@@ -14,10 +14,11 @@ key_ring::key_ring(credentials local) {
   current_.local = std::move(local);
 }
 
-void key_ring::restart(credentials local) {
+void key_ring::restart(credentials local, std::uint32_t in_use) {
   ensure(is_well_formed(local));
-  previous_ = std::move(current_);
-  current_ = {previous_->generation + 1, std::move(local), std::nullopt, {}};
+  const auto generation = current_.generation + 1;
+  if (!previous_ || previous_->generation != in_use) previous_ = std::move(current_);
+  current_ = {generation, std::move(local), std::nullopt, {}};
 }
 
 void key_ring::set_remote(credentials remote) {

@@ -23,7 +23,9 @@ class key_ring {
  public:
   explicit key_ring(credentials local);
 
-  void restart(credentials local);
+  // `in_use`: the generation of the selected pair. After a second restart before the first has
+  // found a path it is that one's keys that are kept.
+  void restart(credentials local, std::uint32_t in_use);
   void forget_previous() { previous_.reset(); }
   void set_remote(credentials);
 

@@ -1,5 +1,7 @@
 #include "ice/nomination.hpp"
 
+#include <algorithm>
+
 #include "ice/pairing.hpp"
 
 namespace nat::ice {
@@ -36,7 +38,7 @@ bool followed_nomination::accepts(const pair& candidate, std::optional<std::uint
 }
 
 void followed_nomination::follow(std::optional<std::uint32_t> number, time_point now) noexcept {
-  if (number) number_ = *number;
+  if (number) number_ = std::max(number_, *number);
   at_ = now;
 }
 

@@ -24,8 +24,6 @@ class followed_nomination {
   [[nodiscard]] bool accepts(const pair& candidate, std::optional<std::uint32_t> number,
                              const pair* selected, time_point now) const noexcept;
   void follow(std::optional<std::uint32_t> number, time_point now) noexcept;
-  // The selected pair was nominated again.
-  void confirm(time_point now) noexcept { at_ = now; }
   void clear() noexcept { *this = {}; }
   [[nodiscard]] bool any() const noexcept { return at_.has_value(); }
 

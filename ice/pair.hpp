@@ -41,7 +41,7 @@ struct pair {
   unsigned sends = 0;                   // checks since the last answer or trigger
   std::optional<time_point> last_sent;  // the last that was meant to arrive
   std::optional<time_point> opened;     // an opener with a low TTL went out
-  std::optional<time_point> heard;      // the peer's last authenticated check on this path
+  std::optional<time_point> heard;      // the peer's first authenticated check on this path
   std::optional<time_point> answered;   // the last answer to ours
 
   bool brisk = false;            // a question is open: repeat after a round trip, not an interval

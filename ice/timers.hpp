@@ -14,7 +14,7 @@ enum class timer : std::uint8_t {
   checks,          // the earliest check that is due by itself
   doubt,           // the selected path is doubted, or counts as dead
   consent,         // RFC 7675: consent on the selected path ends
-  reconnect,       // without a path: all pairs are tried again
+  retry,           // failed pairs are tried again: without a path, or with a relayed one
   patience,        // RFC 8863
   early_checks,    // the oldest of those that wait for credentials goes
   old_generation,  // the credentials from before a restart are forgotten
