@@ -110,6 +110,11 @@ void client::handle_stream_closed(time_point now) {
   }
 }
 
+void client::approve(time_point now) {
+  state_->latest_ = now;
+  state_->approve(now);
+}
+
 void client::permit(const address& peer, time_point now) {
   state_->latest_ = now;
   if (state_->phase_ < phase::releasing) (void)state_->want_permission(unmapped(peer), now);

@@ -28,6 +28,9 @@ struct client_config {
   std::string username, password;
   families wanted = families::v4;
   bool dont_fragment = false;
+  // Stop after the server's challenge, which costs it nothing and tells that it is there, until
+  // approve(): for a caller that asks by several ways and wants one allocation.
+  bool await_approval = false;
   duration lifetime = std::chrono::minutes{10};
   // Idle time after which a NAT between us and the server is kept open by an indication; UDP only.
   duration keepalive = std::chrono::seconds{15};
@@ -44,6 +47,7 @@ struct client_config {
   std::size_t max_outbox = 1024;  // transmits that wait for poll_transmit(); data beyond is refused
 };
 
+struct challenged {};  // the server is there; only with await_approval
 struct allocated {
   endpoint relayed;  // one event for each family
   endpoint mapped;   // our address as the server sees it
@@ -65,7 +69,8 @@ struct permission_refused {  // the server will not relay to this address; the r
 };
 struct released {};
 
-using client_event = std::variant<allocated, refused, alternate, permission_refused, released>;
+using client_event =
+    std::variant<challenged, allocated, refused, alternate, permission_refused, released>;
 
 // What came in and was dropped.
 struct client_counters {
@@ -93,6 +98,9 @@ class client {
   consumed handle_datagram(const path& from, byte_view datagram, time_point now);
   void handle_timeout(time_point now);
   void handle_stream_closed(time_point now);
+
+  // Goes on after `challenged`.
+  void approve(time_point now);
 
   // Permission for a peer's address; sent at once, renewed until release. Idempotent.
   void permit(const address& peer, time_point now);

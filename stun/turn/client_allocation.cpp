@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <utility>
 
 #include "stun/turn/client_errors.hpp"
 #include "stun/turn/client_state.hpp"
@@ -112,6 +113,10 @@ void client::state::handle_refresh_error(int code, std::string_view phrase, time
   if (!passing) return fail(code, explain(code, phrase));
   refresh_at_ = now + refresh_retry;
   if (refresh_at_ >= expires_) fail(code, explain(code, phrase));
+}
+
+void client::state::approve(time_point now) {
+  if (phase_ == phase::allocating && unapproved_) ask(*std::exchange(unapproved_, {}), now);
 }
 
 void client::state::release(time_point now) {

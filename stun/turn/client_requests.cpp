@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <array>
+#include <utility>
 
 #include "protocol/base/ensure.hpp"
 #include "stun/turn/client_errors.hpp"
@@ -147,6 +148,11 @@ void client::state::handle_challenge(request r, int code, const stun::message_vi
     return handle_error(r, code, answer, now);
   }
   ++r.what.challenges;
+  if (std::exchange(config_.await_approval, false)) {
+    unapproved_ = std::move(r.what);
+    events_.push_back(challenged{});
+    return;
+  }
   ask(std::move(r.what), now);
 }
 

@@ -42,6 +42,7 @@ struct client::state {
   void handle_refreshed(const stun::message_view&, time_point now);
   void handle_refresh_error(int code, std::string_view phrase, time_point now);
   void set_lifetime(duration, time_point now);
+  void approve(time_point now);
   void release(time_point now);
   void fail(int code, std::string reason);
   void finish(client_event);
@@ -82,7 +83,8 @@ struct client::state {
   random_source& random_;
   long_term_credentials credentials_;
   phase phase_ = phase::allocating;
-  bool discarded_ = false;  // the way out of a 437 was tried
+  std::optional<question> unapproved_;  // waits for approve()
+  bool discarded_ = false;              // the way out of a 437 was tried
   stun::round_trip_estimate rtt_;
 
   std::optional<endpoint> relayed_v4_, relayed_v6_;

@@ -31,6 +31,31 @@ TEST_CASE("one challenge, one allocation, two round trips") {
   CHECK(!w.server.seen[1].family);
 }
 
+TEST_CASE("with await_approval nothing is allocated before the caller says so") {
+  auto config = turn_world::config();
+  config.await_approval = true;
+  turn_world w(config);
+  w.run(30s);
+  REQUIRE(w.events.size() == 1);
+  CHECK(w.has<turn::challenged>());
+  CHECK(w.server.seen.size() == 1);
+  CHECK(!w.client.next_timeout());
+  SUBCASE("approved") {
+    w.client.approve(w.now);
+    w.client.approve(w.now);
+    w.run(1s);
+    CHECK(w.has<allocated>());
+    CHECK(w.server.seen.size() == 2);
+  }
+  SUBCASE("released instead") {
+    w.client.release(w.now);
+    w.client.approve(w.now);
+    w.run(1s);
+    CHECK(w.has<turn::released>());
+    CHECK(w.server.seen.size() == 1);
+  }
+}
+
 TEST_CASE("a server that asks for no credentials") {
   auto config = turn_world::config();
   config.username.clear();
