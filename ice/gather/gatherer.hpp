@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "ice/candidate.hpp"
+#include "ice/gather/mapping.hpp"
 #include "protocol/base/bytes.hpp"
 #include "protocol/base/path.hpp"
 #include "protocol/base/random.hpp"
@@ -30,16 +31,22 @@ struct server {
   enum class kind : std::uint8_t { stun, turn } what = kind::stun;
   transport proto = transport::udp;
   bool tls = false;
-  std::string host;  // for TLS verification
+  std::string host{};  // for TLS verification
   endpoint address;
-  std::string username, password;
+  std::string username{}, password{};
 };
 
 struct gather_config {
   std::size_t max_servers = 16;
   std::size_t max_sockets = 32;
+  std::size_t max_permitted = 64;  // remote addresses, on every allocation
+  // Sends at 0, 250, 750, 1750, 3750, 7750 ms, given up at 8250 ms.
   duration stun_initial_rto = std::chrono::milliseconds{250};
   unsigned stun_max_sends = 6;
+  // TURN over TCP and TLS is for where UDP does not get out: asked when no TURN server over UDP has
+  // answered for so long, or none is given.
+  duration stream_delay = std::chrono::milliseconds{300};
+  duration stream_timeout = std::chrono::seconds{8};  // to connect
   duration keepalive = std::chrono::seconds{15};  // of a server-reflexive mapping nobody uses yet
   bool relay_only =
       false;  // --policy relay: report no other candidates (sockets are used all the same)
@@ -52,10 +59,11 @@ struct found {
   std::string via;  // the server's URL, empty for host candidates
   duration took;    // since the server was asked
 };
+// Once a server, when the last way of asking it is used up.
 struct server_failed {
   std::string url;
-  endpoint base;
-  int code;  // as turn::refused
+  endpoint base;  // asked from here last
+  int code;       // as turn::refused
   std::string reason;
 };
 // The caller connects (TCP, or TLS with verification of `host`) and answers with stream_opened or
@@ -70,8 +78,13 @@ struct close_stream {
   path via;
 };
 struct gathered {};  // every server has answered or been given up; more may still be added
+// An allocation came to its end: the relayed candidate with this base is gone
+// (ice::agent::remove_local). A new one is asked for, at most max_restarts times a server.
+struct lost {
+  endpoint base;
+};
 
-using gather_event = std::variant<found, server_failed, open_stream, close_stream, gathered>;
+using gather_event = std::variant<found, server_failed, open_stream, close_stream, gathered, lost>;
 
 class gatherer {
  public:
@@ -102,6 +115,8 @@ class gatherer {
   void handle_send_failure(const path&, time_point now);
 
   [[nodiscard]] bool is_relayed(const endpoint& local) const;
+  // Whether permit() and send() would ask for this peer at all; false for pairs not worth forming.
+  [[nodiscard]] bool may_relay(const endpoint& relayed, const address& peer) const;
   // via.local is a relayed address of ours. Keeps segment_size semantics: each segment is wrapped.
   bool send(const transmit&, time_point now);
   // Asks for permission towards a remote candidate, before any check needs it. Never for private,
@@ -111,6 +126,10 @@ class gatherer {
   // Gives allocations back; poll_transmit has the Refresh requests. `done` once all are answered.
   void release(time_point now);
   [[nodiscard]] bool released() const;
+
+  // What servers saw of our sockets, one for each (base, server) that answered: two servers that
+  // saw the same base differently prove a NAT with address-dependent mapping.
+  [[nodiscard]] const std::vector<mapping_observation>& mappings() const;
 
   [[nodiscard]] std::optional<transmit> poll_transmit();
   [[nodiscard]] std::optional<gather_event> poll_event();
