@@ -22,7 +22,7 @@ bool agent::state::handle_answer(const path& from, const stun::message_view& mes
     return true;
   }
   const auto answer = p->checks.take_answer(message.id());
-  if (!answer || (!answer->check && p->valid())) {
+  if (!answer || (!answer->check && p->answered)) {  // a late answer counts once
     ++counters.unexpected;
     return true;
   }
@@ -63,7 +63,7 @@ void agent::state::succeed(pair& p, const endpoint& mapped, const check_log::ans
   ++p.responses_received;
   p.answered = now;
   p.sends = 0;
-  if (answer.check) p.rtt.add(now - answer.check->at);
+  p.rtt.add(now - answer.sent_before);
   if (!was_valid) {
     p.state = pair_state::succeeded;
     p.local = locals.seen_as(p.local, mapped, check_priority(p.local));

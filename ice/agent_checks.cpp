@@ -110,7 +110,8 @@ void agent::state::send_check(pair& p, time_point now) {
     p.due = now + (p.reliable() ? schedule.reliable_wait
                                 : schedule.wait_after(p.sends, list.active(p.generation)));
   } else if (p.brisk) {
-    p.due = now + brisk_wait(p.sends, rto_of(p));
+    const bool doubted = trust.raised().has_value();
+    p.due = now + brisk_wait(p.sends, doubted ? round_trip(p) / 2 : rto_of(p));
   } else {
     schedule_upkeep(p, now);
   }

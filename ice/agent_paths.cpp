@@ -43,6 +43,7 @@ void agent::state::select(pair& p, time_point now) {
   if (selected != nullptr && selected != &p) {
     selected->nominated = false;
     selected->brisk = false;
+    if (trust.raised()) retry(*selected);  // has to show again that it works
     if (p.generation != selected->generation) {
       timers.set(timer::old_generation, now + config.consent_expiry);
     }
@@ -70,8 +71,8 @@ void agent::state::select(pair& p, time_point now) {
   announce();
 }
 
-duration agent::state::round_trip() const {
-  return selected->rtt.smoothed().value_or(config.initial_rto);
+duration agent::state::round_trip(const pair& p) const {
+  return p.rtt.smoothed().value_or(config.initial_rto);
 }
 
 void agent::state::announce() {
@@ -79,7 +80,7 @@ void agent::state::announce() {
                              .local = selected->local,
                              .remote = selected->remote,
                              .nominated = selected->nominated,
-                             .rtt = round_trip()});
+                             .rtt = round_trip(*selected)});
 }
 
 void agent::state::refresh_upkeep(time_point now) {
@@ -121,9 +122,9 @@ void agent::state::watch_path(time_point now) {
   } else if (now >= selected->answered.value_or(now) + config.consent_expiry) {
     handle_lost_consent(now);
   } else if (!trust.raised()) {
-    const auto at_risk = trust.raised_at(round_trip());
+    const auto at_risk = trust.raised_at(round_trip(*selected));
     if (at_risk && *at_risk <= now) raise_doubt(now);
-  } else if (const auto dead = trust.dead_at(round_trip()); dead && *dead <= now) {
+  } else if (const auto dead = trust.dead_at(round_trip(*selected)); dead && *dead <= now) {
     handle_dead_path(now);
   }
   if (timers.due(timer::retry, now)) {
@@ -135,7 +136,6 @@ void agent::state::watch_path(time_point now) {
 
 void agent::state::handle_dead_path(time_point now) {
   if (auto* other = best_alternative(list, selected, *trust.raised())) {
-    fail(*selected);
     return select(*other, now);
   }
   if (!lost) {
@@ -188,9 +188,9 @@ void agent::state::arm_path(time_point now) {
   }
   timers.set(timer::consent, selected->answered.value_or(now) + config.consent_expiry);
   if (!trust.raised()) {
-    timers.set(timer::doubt, trust.raised_at(round_trip()));
+    timers.set(timer::doubt, trust.raised_at(round_trip(*selected)));
   } else if (!lost) {
-    timers.set(timer::doubt, trust.dead_at(round_trip()));
+    timers.set(timer::doubt, trust.dead_at(round_trip(*selected)));
   } else if (at == phase::connected) {
     timers.set(timer::doubt, *trust.raised() + disconnected_after);
   }

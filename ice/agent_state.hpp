@@ -112,7 +112,7 @@ struct agent::state {
   void consider(pair&, time_point now);
   void select(pair&, time_point now);
   void announce();
-  [[nodiscard]] duration round_trip() const;
+  [[nodiscard]] duration round_trip(const pair&) const;
   void raise_doubt(time_point now);
   void watch_path(time_point now);
   void handle_dead_path(time_point now);

@@ -35,11 +35,13 @@ bool check_log::owns(const stun::transaction_id& id) const noexcept {
 std::optional<check_log::answer> check_log::take_answer(const stun::transaction_id& id) noexcept {
   if (!owns(id)) return std::nullopt;
   const auto sequence = load_be<std::uint16_t>(id.octets, prefix_.size());
-  if (next_ - sequence > static_cast<int>(remembered)) return answer{};
+  if (next_ - sequence > static_cast<int>(remembered)) {
+    return answer{std::nullopt, slots_[next_ % remembered].check.at};
+  }
   auto& found = slots_[sequence % remembered];
   if (!found.open) return std::nullopt;
   found.open = false;
-  return answer{found.check};
+  return answer{found.check, found.check.at};
 }
 
 }  // namespace nat::ice

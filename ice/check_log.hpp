@@ -20,7 +20,7 @@ namespace nat::ice {
 
 class check_log {
  public:
-  static constexpr std::size_t remembered = 8;
+  static constexpr std::size_t remembered = 16;
 
   explicit check_log(random_source&);
 
@@ -34,9 +34,11 @@ class check_log {
   [[nodiscard]] bool owns(const stun::transaction_id&) const noexcept;
 
   // What an answer refers to. `check` is absent for one that went out more than `remembered` checks
-  // ago: it proves that the path works, not that it works today, and gives no round trip.
+  // ago: it proves that the path exists, and may have been kept back by someone since. Then
+  // `sent_before` is when the oldest that is remembered went out.
   struct answer {
     std::optional<sent_check> check;
+    time_point sent_before;
   };
   // nullopt: not from this pair, or answered before (a repetition proves nothing).
   [[nodiscard]] std::optional<answer> take_answer(const stun::transaction_id&) noexcept;

@@ -12,11 +12,9 @@ duration check_schedule::wait_after(unsigned sends, std::size_t active) const no
   return std::min(wait, longest);
 }
 
-duration brisk_wait(unsigned sends, duration rto) noexcept {
+duration brisk_wait(unsigned sends, duration timeout) noexcept {
   using namespace std::chrono_literals;
-  const auto wait = std::max<duration>(rto, 50ms);
-  if (sends < max_brisk_sends) return std::min<duration>(wait, 500ms);
-  return std::max<duration>(wait, 1s);
+  return std::clamp<duration>(timeout, sends < max_brisk_sends ? 50ms : 1000ms, 2s);
 }
 
 }  // namespace nat::ice

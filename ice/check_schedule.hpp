@@ -19,8 +19,9 @@ struct check_schedule {
   [[nodiscard]] duration wait_after(unsigned sends, std::size_t active) const noexcept;
 };
 
-// On a pair that works: verification and nomination, repeated after a measured round trip.
-[[nodiscard]] duration brisk_wait(unsigned sends, duration rto) noexcept;
+// On a pair that works: nomination and verification, repeated after a measured timeout. A doubted
+// path is asked more often, so that one loss does not condemn it.
+[[nodiscard]] duration brisk_wait(unsigned sends, duration timeout) noexcept;
 
 // Gives up on a valid pair that is not selected after that many.
 inline constexpr unsigned max_brisk_sends = 7;

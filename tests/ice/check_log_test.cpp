@@ -39,12 +39,13 @@ TEST_CASE("an answer to a check long ago is recognised, without a round trip") {
   const auto id = log.record({t0}, random);
   for (std::size_t n = 0; n < check_log::remembered; ++n) {
     CHECK(log.owns(id));
-    if (n + 1 < check_log::remembered) (void)log.record({t0}, random);
+    if (n + 1 < check_log::remembered) (void)log.record({t0 + 1s}, random);
   }
-  (void)log.record({t0}, random);
+  (void)log.record({t0 + 2s}, random);
   const auto answer = log.take_answer(id);
   REQUIRE(answer);
   CHECK_FALSE(answer->check);
+  CHECK(answer->sent_before == t0 + 1s);
 }
 
 TEST_CASE("ids that were never sent, or of another pair, are not owned") {

@@ -134,6 +134,7 @@ void wire::arrive(const flight& f) {
     const auto seen = f.to->outside.find(c.base);
     // An inner address behind a NAT is not reached from outside.
     if (seen != f.to->outside.end() && seen->second != f.destination) continue;
+    if (arriving && !arriving(*f.to, c.base, f.source)) return;
     if (f.to->filters && !f.to->opened.contains({c.base, f.source})) return;
     f.to->agent->handle_datagram({c.proto, c.base, f.source}, f.data, now);
     return;

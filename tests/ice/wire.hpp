@@ -31,7 +31,8 @@ struct site {
   std::unique_ptr<ice::agent> agent;
   std::map<endpoint, endpoint> outside;  // door: how others see it, where a NAT stands between
   bool filters = false;                  // lets in only what was sent to (port-dependent)
-  std::set<std::pair<endpoint, endpoint>> opened;  // door, remote
+  std::set<std::pair<endpoint, endpoint>> opened;    // door, remote
+  std::set<std::pair<endpoint, endpoint>> poisoned;  // for tests of NATs with open input
   std::vector<candidate> locals;
   credentials keys;
 
@@ -57,6 +58,9 @@ class wire {
   site a, b;
   // False: the datagram is lost. Asked when it leaves.
   std::function<bool(const site& from, const transmit&)> passes;
+
+  // False: the datagram is lost. Asked when it arrives, before the filter.
+  std::function<bool(site& to, const endpoint& door, const endpoint& source)> arriving;
 
   // Makes the agent of a site; it is given its own candidates with know().
   void make(site&, role, const std::function<void(agent_config&)>& change = {});
