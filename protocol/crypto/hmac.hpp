@@ -13,8 +13,7 @@ using sha1_digest = std::array<std::byte, 20>;
 using sha256_digest = std::array<std::byte, 32>;
 using md5_digest = std::array<std::byte, 16>;
 
-// The parts are hashed as if they stood one after the other. No allocation after a thread's first
-// call: algorithms and contexts are fetched once and kept.
+// The parts are hashed as if they stood one after the other. No allocation.
 [[nodiscard]] sha1_digest hmac_sha1(byte_view key, std::initializer_list<byte_view> parts) noexcept;
 [[nodiscard]] sha256_digest hmac_sha256(byte_view key,
                                         std::initializer_list<byte_view> parts) noexcept;

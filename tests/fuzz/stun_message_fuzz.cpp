@@ -1,11 +1,13 @@
 // Any bytes as a STUN message: parsed, every attribute asked for, authenticated, and written again.
-// What reads back from the copy must be what was read from the original.
+// What reads back from the copy must be what was read from the original. The Binding server gets
+// the same bytes.
 
 #include <array>
 #include <cstdint>
 
 #include "protocol/base/ensure.hpp"
 #include "stun/message.hpp"
+#include "stun/server.hpp"
 
 using namespace nat;
 using namespace nat::stun;
@@ -42,6 +44,16 @@ void copy_and_compare(const message_view& original) {
   ensure(back && same<typename A::value>(*back, *value));
 }
 
+void ask_server(byte_view raw) {
+  std::array<std::byte, max_binding_answer> room;
+  const auto out = answer(raw, {make_v4(0xc0000201), 32853}, room);
+  if (!out) return;
+  const auto request = message_view::parse(raw), reply = message_view::parse(*out);
+  ensure(request && request->type() == binding_request);
+  ensure(reply && reply->id() == request->id());
+  ensure(reply->has<attr::fingerprint>() == request->has<attr::fingerprint>());
+}
+
 template <attribute... As>
 void each(const message_view& view) {
   (copy_and_compare<As>(view), ...);
@@ -52,6 +64,7 @@ void each(const message_view& view) {
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const byte_view raw = std::as_bytes(std::span(data, size));
   if (raw.size() >= 4) (void)stream_message_size(raw.first(4));
+  ask_server(raw);
   const auto view = message_view::parse(raw);
   if (!view) return 0;
   each<attr::mapped_address, attr::username, attr::message_integrity, attr::error_code,
