@@ -48,7 +48,7 @@ void exchange::refuse(std::uint32_t slot, error_code code, std::string message,
     // A client that asks and does not read its answers is as slow as one that gets too much.
     ++stats_.closed[static_cast<std::size_t>(closing::too_slow)];
     c.closing = true;
-    queue(output::type::abort, slot, {});
+    queue(output::type::abort, slot, to_string(closing::too_slow));
     return;
   }
   send(slot, text);

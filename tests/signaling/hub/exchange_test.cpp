@@ -1,0 +1,302 @@
+#include "signaling/hub/exchange.hpp"
+
+#include "tests/signaling/hub/switchboard.hpp"
+
+namespace nat::hub {
+namespace {
+
+using test::client_id;
+using test::field;
+using test::switchboard;
+using namespace std::chrono_literals;
+
+std::string offer(std::string_view target, std::string_view sdp = "v=0") {
+  return R"({"type":"offer","target":")" + std::string(target) + R"(","sdp":")" + std::string(sdp) +
+         "\"}";
+}
+
+TEST_CASE("two peers find each other") {
+  switchboard s;
+  s.plan.stun = {{make_v4(0), 3478}};
+  const auto al = s.connect();
+  s.say(al, R"({"type":"register","peer_id":"al"})");
+  const auto registered = s.heard(al);
+  CHECK(registered.starts_with(R"({"type":"registered","peer_id":"al","resume":")"));
+  CHECK(registered.ends_with(R"("ice_servers":[{"urls":["stun:127.0.0.1:3478"]}],"ttl":43200})"));
+  const auto bob = s.join("bob");
+  s.say(al, R"({"type":"offer","sdp":"v=0\r\n\u20ac","target":"bob","session":"s","more":1})");
+  CHECK(s.heard(bob) == R"({"type":"offer","from":"al","session":"s","sdp":"v=0\r\n\u20ac"})");
+  s.say(bob, R"({"type":"answer","target":"al","sdp":"w"})");
+  CHECK(s.heard(al) == R"({"type":"answer","from":"bob","sdp":"w"})");
+  s.say(bob, R"({"type":"candidate","target":"al","candidate":{"candidate":"c","x":[1]}})");
+  CHECK(s.heard(al) ==
+        R"({"type":"candidate","from":"bob","candidate":{"candidate":"c","x":[1]}})");
+  s.say(bob, R"({"type":"candidate","target":"al","candidate":null,"session":"s"})");
+  CHECK(s.heard(al) == R"({"type":"candidate","from":"bob","session":"s","candidate":null})");
+  s.say(al, R"({"type":"bye","target":"bob","reason":"done"})");
+  CHECK(s.heard(bob) == R"({"type":"bye","from":"al","reason":"done"})");
+  s.say(al, R"({"type":"outcome","path":"direct","connect_ms":18})");
+  CHECK(s.heard(al) == "");
+  CHECK(s.exchanges[0]->stats().outcomes[0] == 1);
+}
+
+TEST_CASE("errors leave the connection alive") {
+  switchboard s;
+  const auto al = s.connect();
+  const auto error = [&](const std::string& text) {
+    s.say(al, text);
+    return s.heard(al);
+  };
+  CHECK(field(error("nonsense"), "code") == "bad-message");
+  const auto early = error(offer("bob"));
+  CHECK(field(early, "code") == "not-registered");
+  CHECK(field(early, "request") == "offer");
+  CHECK(field(early, "target") == "bob");
+  CHECK(field(error(R"({"type":"outcome","path":"relay"})"), "code") == "not-registered");
+  CHECK(field(error(R"({"type":"register","peer_id":""})"), "code") == "bad-peer-id");
+  CHECK(error(R"({"type":"register","peer_id":"al"})").contains("\"registered\""));
+  CHECK(field(error(R"({"type":"register","peer_id":"al2"})"), "code") == "already-registered");
+  const auto offline = error(offer("nobody"));
+  CHECK(field(offline, "code") == "peer-not-found");
+  CHECK(field(offline, "request") == "offer");
+  CHECK(field(offline, "target") == "nobody");
+  s.exchanges[0]->handle_binary(al.slot, s.now);
+  s.carry_out();
+  CHECK(field(s.heard(al), "code") == "bad-message");
+  CHECK(s.closed(al) == "");
+  const auto other = s.connect();
+  s.say(other, R"({"type":"register","peer_id":"al"})");
+  const auto taken = s.heard(other);
+  CHECK(field(taken, "code") == "id-taken");
+  CHECK(field(taken, "request") == "register");
+  s.say(other, R"({"type":"register","peer_id":"other"})");
+  CHECK(s.heard(other).contains("\"registered\""));
+}
+
+TEST_CASE("a resume secret takes the name over; the replaced connection can't say another word") {
+  for (const std::uint32_t other_loop : {0U, 1U}) {
+    switchboard s({}, 2);
+    const auto bob = s.join("bob");
+    const auto old = s.connect();
+    s.say(old, R"({"type":"register","peer_id":"al"})");
+    const auto secret = field(s.heard(old), "resume");
+    const auto fresh = s.connect(other_loop);
+    // Where the old connection lives on another loop, that loop may not have heard yet.
+    s.hold_envelopes = 1;
+    s.say(fresh, R"({"type":"register","peer_id":"al","resume":")" + secret + "\"}");
+    CHECK(field(s.heard(fresh), "resume") == secret);
+    if (other_loop != 0) {
+      CHECK(s.closed(old) == "");
+      s.say(old, offer("bob", "stale"));
+    }
+    CHECK(s.closed(old) == "superseded");
+    CHECK(s.code(old) == websocket::close_code::superseded);
+    CHECK(s.heard(bob) == "");
+    s.hold_envelopes = 0;
+    s.carry_out();
+    s.say(fresh, offer("bob", "fresh"));
+    CHECK(s.heard(bob).contains("fresh"));
+    s.say(bob, offer("al", "back"));
+    CHECK(s.heard(fresh).contains("back"));
+    CHECK(s.heard(old) == "");
+  }
+}
+
+TEST_CASE("a name is free at once after a clean end, held after another, and offline in both") {
+  switchboard s;
+  const auto bob = s.join("bob");
+  const auto al = s.join("al");
+  s.leave(al, ending::clean);
+  s.say(bob, offer("al"));
+  CHECK(field(s.heard(bob), "code") == "peer-not-found");
+  const auto again = s.join("al");
+  s.leave(again, ending::unclean);
+  s.say(bob, offer("al"));
+  CHECK(field(s.heard(bob), "code") == "peer-not-found");
+  const auto thief = s.connect();
+  s.say(thief, R"({"type":"register","peer_id":"al"})");
+  CHECK(field(s.heard(thief), "code") == "id-taken");
+}
+
+TEST_CASE("between loops: delivered, offline at once, busy told to the sender") {
+  hub::limits l;
+  l.send_queue_bytes = 10'000;
+  switchboard s(l, 2);
+  const auto al = s.join("al", 0);
+  const auto bob = s.join("bob", 1);
+  s.say(al, offer("bob"));
+  CHECK(s.heard(bob) == R"({"type":"offer","from":"al","sdp":"v=0"})");
+  // On its way while the target leaves: refused, not lost in silence.
+  s.hold_envelopes = 1;
+  s.say(al, offer("bob"));
+  s.exchanges[1]->handle_closed(bob.slot, ending::clean, s.now);
+  s.hold_envelopes = 0;
+  s.carry_out();
+  const auto offline = s.heard(al);
+  CHECK(field(offline, "code") == "peer-not-found");
+  CHECK(field(offline, "request") == "offer");
+  CHECK(field(offline, "target") == "bob");
+  // Its slot's next user does not get what was meant for it.
+  const auto slow = s.join("slow", 1);
+  CHECK(slow.slot == bob.slot);
+  CHECK(s.peek(slow) == "");
+  for (int i = 0; i < 3; ++i) s.say(al, offer("slow", std::string(4000, 'x')));
+  CHECK(s.closed(slow) == "too-slow");
+  CHECK(field(s.heard(al), "code") == "peer-busy");
+}
+
+TEST_CASE("a client that does not read is cut off, at its limit, and nobody else notices") {
+  hub::limits l;
+  l.send_queue_bytes = 100'000;
+  l.messages_per_second = 0;
+  switchboard s(l);
+  const auto al = s.join("al"), slow = s.join("slow"), bob = s.join("bob");
+  int sent = 0;
+  while (s.closed(slow).empty() && sent < 1000) {
+    s.say(al, offer("slow", std::string(1000, 'x')));
+    ++sent;
+  }
+  CHECK(sent > 90);
+  CHECK(sent < 101);
+  CHECK(s.closed(slow) == "too-slow");
+  CHECK(s.peek(slow).size() <= 100'000);
+  const auto busy = s.heard(al);
+  CHECK(field(busy, "code") == "peer-busy");
+  CHECK(field(busy, "target") == "slow");
+  s.say(al, offer("bob"));
+  CHECK(s.heard(bob).contains("offer"));
+  SUBCASE("nor does one that asks without reading the answers fill memory") {
+    int asked = 0;
+    while (s.closed(bob).empty() && asked++ < 100'000) s.say(bob, "nonsense");
+    CHECK(s.closed(bob).empty() == false);
+    CHECK(s.peek(bob).size() <= 100'000);
+  }
+}
+
+TEST_CASE("too many messages are dropped, far too many end the connection") {
+  switchboard s;
+  const auto al = s.join("al");
+  const auto bob = s.join("bob");
+  for (int i = 0; i < 199; ++i) s.say(al, offer("bob"));
+  CHECK(s.heard(al) == "");
+  s.heard(bob);
+  s.say(al, offer("bob"));
+  CHECK(field(s.heard(al), "code") == "rate-limited");
+  CHECK(s.heard(bob) == "");
+  s.pass(1s);  // fifty more
+  for (int i = 0; i < 49; ++i) s.say(al, offer("bob"));
+  CHECK(s.heard(al) == "");
+  for (int i = 0; i < 190; ++i) s.exchanges[0]->handle_control(al.slot, s.now);
+  s.carry_out();
+  CHECK(s.closed(al) == "");
+  for (int i = 0; i < 20 && s.closed(al).empty(); ++i) s.say(al, offer("bob"));
+  CHECK(s.closed(al) == "flooding");
+  CHECK(s.code(al) == websocket::close_code::policy_violation);
+  s.heard(bob);
+  s.say(bob, offer("al"));
+  CHECK(field(s.heard(bob), "code") == "peer-not-found");
+}
+
+TEST_CASE("a message that is too large: an error, then the close") {
+  switchboard s;
+  const auto al = s.join("al");
+  s.exchanges[0]->handle_too_large(al.slot, s.now);
+  s.carry_out();
+  CHECK(field(s.peek(al), "code") == "too-large");
+  CHECK(s.closed(al) == "too-large");
+  CHECK(s.code(al) == websocket::close_code::too_big);
+}
+
+TEST_CASE("a broken frame ends its own connection only, with the code that it earned") {
+  switchboard s;
+  const auto al = s.join("al"), bob = s.join("bob");
+  s.exchanges[0]->handle_violation(al.slot, websocket::close_code::invalid_payload, "why", s.now);
+  s.carry_out();
+  CHECK(s.closed(al) == "why");
+  CHECK(s.code(al) == websocket::close_code::invalid_payload);
+  CHECK(s.closed(bob) == "");
+}
+
+TEST_CASE("who does not register in time is told so and closed") {
+  switchboard s;
+  const auto start = s.now;
+  const auto idle = s.connect(), al = s.join("al");
+  s.run_until(start + 9999ms);
+  CHECK(s.closed(idle) == "");
+  s.run_until(start + 10s);
+  CHECK(field(s.peek(idle), "code") == "not-registered");
+  CHECK(s.closed(idle) == "unregistered");
+  CHECK(s.closed(al) == "");
+  s.now += 5s;  // counted from the TCP connection, not from the upgrade
+  const auto late = s.connect(0, 8s);
+  s.pass(1999ms);
+  CHECK(s.closed(late) == "");
+  s.pass(1ms);
+  CHECK(s.closed(late) == "unregistered");
+}
+
+TEST_CASE("silence: a ping after half of it, then the end; an answer keeps the connection") {
+  switchboard s;
+  const auto start = s.now;
+  const auto mute = s.join("mute"), alive = s.join("alive");
+  s.run_until(start + 29s);
+  CHECK(s.pings(mute) == 0);
+  s.run_until(start + 31s);
+  CHECK(s.pings(mute) == 1);
+  CHECK(s.pings(alive) == 1);
+  s.exchanges[0]->handle_control(alive.slot, s.now);
+  s.run_until(start + 59s);
+  CHECK(s.closed(mute) == "");
+  s.run_until(start + 60s);
+  CHECK(s.closed(mute) == "silent");
+  CHECK(s.closed(alive) == "");
+  s.run_until(start + 62s);
+  CHECK(s.pings(alive) == 2);
+  s.run_until(start + 10h);
+  CHECK(s.closed(alive) == "silent");
+  CHECK_FALSE(s.exchanges[0]->next_timeout().has_value());
+}
+
+TEST_CASE("limits of zero: no timeouts at all, no rate, no queue limit") {
+  hub::limits l;
+  l.register_timeout = l.idle_timeout = 0ms;
+  l.messages_per_second = 0;
+  l.send_queue_bytes = 0;
+  switchboard s(l);
+  const auto al = s.join("al"), quiet = s.connect();
+  CHECK_FALSE(s.exchanges[0]->next_timeout().has_value());
+  s.pass(1000h);
+  CHECK(s.closed(quiet) == "");
+  for (int i = 0; i < 5000; ++i) s.say(al, offer("al", std::string(1000, 'x')));
+  CHECK(s.closed(al) == "");
+  CHECK(s.peek(al).size() > 5'000'000);
+}
+
+TEST_CASE("draining: everybody is told to go elsewhere, whoever comes later too") {
+  switchboard s;
+  const auto al = s.join("al"), quiet = s.connect();
+  s.exchanges[0]->drain(s.now);
+  s.carry_out();
+  for (const auto c : {al, quiet}) {
+    CHECK(s.peek(c) == R"({"type":"going-away"})");
+    CHECK(s.code(c) == websocket::close_code::going_away);
+  }
+  const auto late = s.connect();
+  CHECK(s.closed(late) == "draining");
+  CHECK(s.exchanges[0]->stats().connections == 0);
+}
+
+TEST_CASE("deadlines of connections that came and went do not pile up") {
+  switchboard s;
+  const auto keep = s.join("keep");
+  for (int i = 0; i < 20'000; ++i) s.leave(s.connect(), ending::clean);
+  CHECK(s.exchanges[0]->stats().opened == 20'001);
+  CHECK(s.exchanges[0]->stats().connections == 1);
+  s.run_until(s.now + 29s);
+  CHECK(s.closed(keep) == "");
+  s.run_until(s.now + 31s);
+  CHECK(s.closed(keep) == "silent");
+}
+
+}  // namespace
+}  // namespace nat::hub

@@ -1,0 +1,125 @@
+// The hub's small parts: who may come in, how fast one may talk, what is announced and counted.
+
+#include "signaling/hub/admission.hpp"
+#include "signaling/hub/announcement.hpp"
+#include "signaling/hub/metrics.hpp"
+#include "signaling/hub/token_bucket.hpp"
+#include "tests/check.hpp"
+
+namespace nat::hub {
+namespace {
+
+using namespace std::chrono_literals;
+
+address at(std::string_view text) {
+  return parse_address(text).value();
+}
+
+TEST_CASE("connections are counted in all, by IPv4 address and by IPv6 /64") {
+  limits l;
+  l.max_connections = 5;
+  l.max_connections_per_address = 2;
+  test::seeded_random random;
+  admission door(l, random);
+  CHECK(door.enter(at("192.0.2.1")));
+  CHECK(door.enter(at("::ffff:192.0.2.1")));
+  CHECK_FALSE(door.enter(at("192.0.2.1")));
+  CHECK(door.enter(at("2001:db8::1")));
+  CHECK(door.enter(at("2001:db8::ffff:2")));
+  CHECK_FALSE(door.enter(at("2001:db8::3")));
+  CHECK(door.enter(at("2001:db8:0:1::1")));
+  CHECK_FALSE(door.enter(at("192.0.2.2")));  // the sixth
+  door.leave(at("192.0.2.1"));
+  CHECK(door.enter(at("192.0.2.1")));
+  CHECK(door.count() == 5);
+}
+
+TEST_CASE("zero means no limit") {
+  limits l;
+  l.max_connections = l.max_connections_per_address = 0;
+  test::seeded_random random;
+  admission door(l, random);
+  for (int i = 0; i < 1000; ++i) CHECK(door.enter(at("192.0.2.1")));
+}
+
+TEST_CASE(
+    "a bucket fills with time, never above its burst, and shows by how much it is overdrawn") {
+  time_point now{1h};
+  token_bucket bucket(10, 3, now);
+  CHECK(bucket.take(now) == 2);
+  CHECK(bucket.take(now) == 1);
+  CHECK(bucket.take(now) == 0);
+  CHECK(bucket.take(now) == -1);
+  now += 100ms;
+  CHECK(bucket.take(now) == doctest::Approx(-1));
+  now += 1h;
+  CHECK(bucket.take(now) == 2);
+  CHECK(bucket.take(now - 1s) == 1);  // a clock that stands still or jumps back fills nothing
+}
+
+TEST_CASE("TURN credentials are those that coturn's use-auth-secret computes") {
+  // printf 1700000000:al | openssl dgst -sha1 -hmac north -binary | base64
+  const auto minted = mint("north", "al", 1'700'000'000);
+  CHECK(minted.username == "1700000000:al");
+  CHECK(minted.password == "3nJkY7cuqHDFbTsKwShysKTvBSM=");
+}
+
+TEST_CASE("the embedded STUN server is announced at the address that the client reached") {
+  announcement plan;
+  plan.stun = {{at("0.0.0.0"), 3478}, {at("::"), 3479}};
+  const auto urls = [&](std::string_view reached) {
+    const auto servers = servers_for(plan, "al", at(reached), 0);
+    REQUIRE(servers.size() == 1);
+    CHECK(servers[0].username.empty());
+    return servers[0].urls;
+  };
+  CHECK(urls("192.0.2.7") == std::vector<std::string>{"stun:192.0.2.7:3478"});
+  CHECK(urls("2001:db8::7") == std::vector<std::string>{"stun:[2001:db8::7]:3479"});
+  plan.external = at("198.51.100.1");
+  CHECK(urls("10.0.0.5") == std::vector<std::string>{"stun:198.51.100.1:3478"});
+  CHECK(urls("2001:db8::7") == std::vector<std::string>{"stun:198.51.100.1:3478"});
+  plan.external.reset();
+  plan.stun = {{at("127.0.0.1"), 4000}};
+  CHECK(urls("127.0.0.1") == std::vector<std::string>{"stun:127.0.0.1:4000"});
+  CHECK(urls("::1") == std::vector<std::string>{"stun:127.0.0.1:4000"});
+  plan.stun.clear();
+  CHECK(servers_for(plan, "al", at("192.0.2.7"), 0).empty());
+}
+
+TEST_CASE("servers given by hand take the embedded one's place, TURN with credentials") {
+  announcement plan;
+  plan.stun = {{at("0.0.0.0"), 3478}};
+  plan.urls = {"stun:a", "turn:b?transport=udp", "turns:c"};
+  plan.turn_secret = "north";
+  plan.credential_lifetime = 1000s;
+  const auto servers = servers_for(plan, "al", at("192.0.2.7"), 1'699'999'000);
+  REQUIRE(servers.size() == 2);
+  CHECK(servers[0] == signal::ice_server{{"stun:a"}, "", ""});
+  CHECK(servers[1] == signal::ice_server{{"turn:b?transport=udp", "turns:c"},
+                                         "1700000000:al",
+                                         "3nJkY7cuqHDFbTsKwShysKTvBSM="});
+}
+
+TEST_CASE("metrics: every family has its help and type, every sample its value") {
+  counters c, other;
+  c.errors[static_cast<std::size_t>(error_code::peer_busy)] = 3;
+  other.errors[static_cast<std::size_t>(error_code::peer_busy)] = 4;
+  c.queue_high_water = 9;
+  other.queue_high_water = 7;
+  other.outcomes[1] = 2;
+  other.connect_ms = 1.5;
+  c += other;
+  gauges g;
+  g.event_loop_lag_seconds = 0.25;
+  const auto text = metrics_text(c, g);
+  CHECK(text.contains("\nsignaling_errors_total{code=\"peer-busy\"} 7\n"));
+  CHECK(text.contains("\nsignaling_queue_high_water_bytes 9\n"));
+  CHECK(text.contains("\nsignaling_outcomes_total{path=\"relay\"} 2\n"));
+  CHECK(text.contains("\nsignaling_connect_milliseconds_sum 1.5\n"));
+  CHECK(text.contains("\nsignaling_event_loop_lag_seconds 0.25\n"));
+  CHECK(text.contains("# TYPE signaling_messages_total counter\n"));
+  CHECK(text.ends_with('\n'));
+}
+
+}  // namespace
+}  // namespace nat::hub
