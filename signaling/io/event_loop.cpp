@@ -43,7 +43,13 @@ void event_loop::add_listener(socket_handle s) {
   listeners_.push_back(std::make_unique<listener>(*this, std::move(s)));
 }
 
+endpoint event_loop::add_stun(const endpoint& where) {
+  stun_.push_back(std::make_unique<stun_service>(context_.get_executor(), where));
+  return stun_.back()->local();
+}
+
 void event_loop::run() {
+  for (auto& s : stun_) s->start();
   poller_.start();
   lag_since_ = now_;
   exchange_.handle_unix_time(std::time(nullptr));
@@ -247,9 +253,13 @@ void event_loop::drain(std::function<void()> on_empty) {
 }
 
 event_loop::snapshot event_loop::look() const {
-  return {exchange_.stats(), rejected_,
-          std::chrono::duration<double>(std::max(worst_lag_[0], worst_lag_[1])).count(),
-          alive_ - static_cast<std::size_t>(exchange_.stats().connections)};
+  snapshot out{.counted = exchange_.stats(), .rejected = rejected_, .stun = {}};
+  out.lag_seconds = std::chrono::duration<double>(std::max(worst_lag_[0], worst_lag_[1])).count();
+  for (const auto& s : stun_) {
+    out.stun.requests += s->stats().requests;
+    out.stun.answers += s->stats().answers;
+  }
+  return out;
 }
 
 }  // namespace nat::signaling::io

@@ -20,6 +20,7 @@
 #include "signaling/io/poller.hpp"
 #include "signaling/io/shared_state.hpp"
 #include "signaling/io/sockets.hpp"
+#include "signaling/io/stun_service.hpp"
 
 namespace nat::signaling::io {
 
@@ -41,6 +42,7 @@ class event_loop {
 
   // Before run().
   void add_listener(socket_handle);
+  endpoint add_stun(const endpoint&);  // as bound
   [[nodiscard]] boost::asio::io_context& context() noexcept { return context_; }
   // Until stop() or the end of a drain.
   void run();
@@ -55,8 +57,8 @@ class event_loop {
   struct snapshot {
     hub::counters counted;
     std::uint64_t rejected = 0;  // connections beyond a limit
-    double lag_seconds = 0;      // how late the tick was, the worst of the last minute
-    std::size_t handshakes = 0;  // upgrades under way
+    stun_service::counters stun;
+    double lag_seconds = 0;  // how late the tick was, the worst of the last minute
   };
   [[nodiscard]] snapshot look() const;
 
@@ -101,6 +103,7 @@ class event_loop {
   boost::asio::steady_timer tick_;
   hub::exchange exchange_;
   std::vector<std::unique_ptr<listener>> listeners_;
+  std::vector<std::unique_ptr<stun_service>> stun_;
   std::vector<std::unique_ptr<connection>> connections_;  // by index
   std::vector<std::uint64_t> serials_;                    // of each index' use
   std::vector<std::uint32_t> free_indexes_;

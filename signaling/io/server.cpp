@@ -12,7 +12,6 @@
 #include "signaling/io/admin.hpp"
 #include "signaling/io/event_loop.hpp"
 #include "signaling/io/ready_file.hpp"
-#include "signaling/io/stun_service.hpp"
 
 namespace nat::signaling::io {
 
@@ -50,7 +49,6 @@ class server {
   int run() {
     boost::asio::signal_set signals(loops_[0]->context(), SIGTERM, SIGINT);
     wait_for_signal(signals);
-    for (auto& s : stun_) s->start();
     announce_readiness();
     std::vector<std::thread> threads;
     for (std::size_t i = 1; i < loops_.size(); ++i) {
@@ -91,10 +89,7 @@ class server {
   void listen_stun() {
     bind_each(options_.stun, options_.stun_given, [this](endpoint where) {
       require_free_udp_port(where);
-      for (auto& loop : loops_) {
-        stun_.push_back(std::make_unique<stun_service>(loop->context(), where));
-        where = stun_.back()->local();
-      }
+      for (auto& loop : loops_) where = loop->add_stun(where);
       addresses_.stun.push_back(where);
     });
   }
@@ -129,6 +124,7 @@ class server {
     if (addresses_.admin)
       log_info("listening on http://" + to_string(*addresses_.admin) + " (admin)");
     if (!options_.ready_file.empty()) write_ready_file(options_.ready_file, addresses_);
+    log_info("ready");
   }
 
   void wait_for_signal(boost::asio::signal_set& signals) {
@@ -179,6 +175,8 @@ class server {
         loops_[0]->post([this, all, tell, seen] {
           all->counted += seen.counted;
           all->g.connections_rejected += seen.rejected;
+          all->g.stun_requests += seen.stun.requests;
+          all->g.stun_answers += seen.stun.answers;
           all->g.event_loop_lag_seconds = std::max(all->g.event_loop_lag_seconds, seen.lag_seconds);
           if (--all->missing == 0) tell(finish(all->counted, all->g));
         });
@@ -191,10 +189,6 @@ class server {
     g.names_live = names.live;
     g.names_held = names.held;
     g.loops = loops_.size();
-    for (const auto& s : stun_) {
-      g.stun_requests += s->stats().requests;
-      g.stun_answers += s->stats().answers;
-    }
     return hub::metrics_text(counted, g);
   }
 
@@ -205,7 +199,6 @@ class server {
   shared_admission door_;
   shared_parts shared_;
   std::vector<std::unique_ptr<event_loop>> loops_;
-  std::vector<std::unique_ptr<stun_service>> stun_;
   std::unique_ptr<admin> admin_;
   server_addresses addresses_;
   std::unique_ptr<boost::asio::steady_timer> give_up_;

@@ -125,11 +125,7 @@ socket_handle listen_on(const endpoint& where, purpose what, bool first) {
 }
 
 void require_free_udp_port(const endpoint& where) {
-  if (where.port != 0) (void)bound(where, SOCK_DGRAM, purpose::stun, false);
-}
-
-socket_handle bind_udp(const endpoint& where) {
-  return bound(where, SOCK_DGRAM, purpose::stun, true);
+  (void)bound(where, SOCK_DGRAM, purpose::stun, false);
 }
 
 void abort_connection(socket_handle& s) noexcept {

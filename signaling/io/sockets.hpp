@@ -46,7 +46,6 @@ enum class purpose { websocket, stun, admin };
 [[nodiscard]] socket_handle listen_on(const endpoint&, purpose, bool first);
 // Only asks whether a UDP port is free.
 void require_free_udp_port(const endpoint&);
-[[nodiscard]] socket_handle bind_udp(const endpoint&);  // shared by SO_REUSEPORT
 
 // Ends the connection with a reset: what the kernel still holds for the other end is dropped.
 void abort_connection(socket_handle&) noexcept;

@@ -1,0 +1,131 @@
+#include "tests/signaling/io/raw_client.hpp"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cstring>
+#include <utility>
+
+#include "tests/check.hpp"
+
+namespace nat::test {
+
+raw_client::raw_client(const endpoint& server, start how)
+    : socket_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+  sockaddr_in to{};
+  to.sin_family = AF_INET;
+  to.sin_port = htons(server.port);
+  std::memcpy(&to.sin_addr, server.ip.octets.data(), 4);
+  const timeval patience{.tv_sec = 10, .tv_usec = 0};
+  ::setsockopt(socket_, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+  ::setsockopt(socket_, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
+  const int on = 1;
+  ::setsockopt(socket_, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+  REQUIRE(::connect(socket_, reinterpret_cast<const sockaddr*>(&to), sizeof to) == 0);
+  if (how == start::tcp_only) return;
+  send_raw(std::string(upgrade_request) + "\r\n");
+  const auto head = read_head();
+  REQUIRE_MESSAGE(head.starts_with("HTTP/1.1 101 "), head);
+}
+
+raw_client::~raw_client() {
+  if (socket_ >= 0) ::close(socket_);
+}
+
+raw_client::raw_client(raw_client&& other) noexcept
+    : socket_(std::exchange(other.socket_, -1)), in_(std::move(other.in_)) {}
+
+bool raw_client::send_raw(std::string_view octets) const {
+  while (!octets.empty()) {
+    const auto n = ::send(socket_, octets.data(), octets.size(), MSG_NOSIGNAL);
+    if (n <= 0) return false;
+    octets.remove_prefix(static_cast<std::size_t>(n));
+  }
+  return true;
+}
+
+bool raw_client::fill(std::size_t size) {
+  char buffer[65'536];
+  while (in_.size() < size) {
+    const auto n = ::recv(socket_, buffer, sizeof buffer, 0);
+    if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
+      FAIL("the server said nothing for 10 s");
+    if (n <= 0) return false;
+    in_.append(buffer, static_cast<std::size_t>(n));
+  }
+  return true;
+}
+
+std::string raw_client::read_head() {
+  auto end = in_.npos;
+  while ((end = in_.find("\r\n\r\n")) == in_.npos && fill(in_.size() + 1)) {
+  }
+  if (end == in_.npos) return std::exchange(in_, {});
+  auto head = in_.substr(0, end + 4);
+  in_.erase(0, end + 4);
+  return head;
+}
+
+std::optional<received_frame> raw_client::read() {
+  if (!fill(2)) return std::nullopt;
+  const auto octet = [&](std::size_t i) { return static_cast<unsigned char>(in_[i]); };
+  std::size_t header = 2, size = octet(1);
+  REQUIRE(size <= 127);  // never masked
+  if (size >= 126) {
+    const std::size_t extra = size == 126 ? 2 : 8;
+    if (!fill(2 + extra)) return std::nullopt;
+    header += extra;
+    size = 0;
+    for (std::size_t i = 2; i < header; ++i) size = size << 8 | octet(i);
+  }
+  if (!fill(header + size)) return std::nullopt;
+  CHECK((octet(0) & 0xf0) == 0x80);  // whole, no extension
+  received_frame out{octet(0) & 0x0fU, in_.substr(header, size)};
+  in_.erase(0, header + size);
+  return out;
+}
+
+std::string raw_client::hear() {
+  for (;;) {
+    auto got = read();
+    REQUIRE(got.has_value());
+    if (got->opcode == 9) continue;
+    REQUIRE(got->opcode == 1);
+    return std::move(got->payload);
+  }
+}
+
+unsigned raw_client::read_close() {
+  unsigned code = 0;
+  while (const auto got = read()) {
+    if (got->opcode == 8) code = got->close_code();
+  }
+  return code;
+}
+
+std::string raw_client::join(std::string_view name, std::string_view more_members) {
+  say("{\"type\":\"register\",\"peer_id\":\"" + std::string(name) + '"' +
+      std::string(more_members) + '}');
+  auto answer = hear();
+  REQUIRE_MESSAGE(answer.starts_with("{\"type\":\"registered\""), answer);
+  return answer;
+}
+
+void raw_client::abort() {
+  const linger reset{.l_onoff = 1, .l_linger = 0};
+  ::setsockopt(socket_, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
+  ::close(std::exchange(socket_, -1));
+}
+
+std::string http_get(const endpoint& server, std::string_view path) {
+  raw_client c(server, raw_client::start::tcp_only);
+  c.send_raw("GET " + std::string(path) + " HTTP/1.1\r\nHost: x\r\n\r\n");
+  auto text = c.read_head();
+  for (std::string more; !(more = c.read_head()).empty();) text += more;
+  return text;
+}
+
+}  // namespace nat::test

@@ -1,0 +1,62 @@
+#pragma once
+
+// A WebSocket client that is as polite or as rude as a test wants: a blocking TCP socket whose
+// every read gives up, and fails the test, after ten seconds.
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "protocol/base/endpoint.hpp"
+#include "tests/signaling/websocket/frames.hpp"
+
+namespace nat::test {
+
+struct received_frame {
+  unsigned opcode = 0;
+  std::string payload;
+  [[nodiscard]] unsigned close_code() const {
+    if (payload.size() < 2) return 1005;
+    return static_cast<unsigned>(static_cast<unsigned char>(payload[0]) << 8 |
+                                 static_cast<unsigned char>(payload[1]));
+  }
+};
+
+class raw_client {
+ public:
+  enum class start { tcp_only, upgraded };
+  explicit raw_client(const endpoint& server, start = start::upgraded);
+  ~raw_client();
+  raw_client(raw_client&& other) noexcept;
+  raw_client(const raw_client&) = delete;
+  raw_client& operator=(const raw_client&) = delete;
+
+  // False once the server has gone.
+  bool send_raw(std::string_view octets) const;
+  void say(std::string_view text) const { send_raw(frame(text)); }
+  // The HTTP response's header, or as much of it as came.
+  std::string read_head();
+  // nullopt: the connection has ended.
+  std::optional<received_frame> read();
+  // The next text, pings skipped; fails the test on anything else.
+  std::string hear();
+  // Reads to the end; the close frame's code, 0: none came.
+  unsigned read_close();
+  // Registers and returns the answer.
+  std::string join(std::string_view name, std::string_view more_members = {});
+  void abort();  // with a reset
+
+ private:
+  bool fill(std::size_t size);
+  int socket_ = -1;
+  std::string in_;
+};
+
+inline constexpr std::string_view upgrade_request =
+    "GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: keep-alive, Upgrade\r\n"
+    "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n";
+
+// The response to a GET, to its end.
+[[nodiscard]] std::string http_get(const endpoint& server, std::string_view path);
+
+}  // namespace nat::test

@@ -1,0 +1,133 @@
+#include "tests/signaling/io/server_process.hpp"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+
+#include "tests/check.hpp"
+
+namespace nat::test {
+
+namespace {
+
+struct child {
+  pid_t pid;
+  int errors;  // the reading end of its standard error
+};
+
+child start(const std::vector<std::string>& arguments) {
+  int ends[2];
+  REQUIRE(::pipe2(ends, O_CLOEXEC) == 0);
+  std::vector<char*> argv{const_cast<char*>(NAT_SERVER_BINARY)};
+  for (const auto& a : arguments) argv.push_back(const_cast<char*>(a.c_str()));
+  argv.push_back(nullptr);
+  const pid_t pid = ::fork();
+  REQUIRE(pid >= 0);
+  if (pid == 0) {
+    ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+    ::dup2(ends[1], STDERR_FILENO);
+    ::execv(NAT_SERVER_BINARY, argv.data());
+    ::_exit(127);
+  }
+  ::close(ends[1]);
+  return {pid, ends[0]};
+}
+
+// Up to and with `end`, or to the end of the stream.
+std::string read_until(int descriptor, std::string_view end) {
+  std::string text;
+  char c = 0;
+  while (!text.ends_with(end) && ::read(descriptor, &c, 1) == 1) text += c;
+  return text;
+}
+
+int exit_status(pid_t pid) {
+  int status = 0;
+  REQUIRE(::waitpid(pid, &status, 0) == pid);
+  return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+endpoint first_endpoint(const std::string& json, const std::string& key) {
+  auto at = json.find('"' + key + '"');
+  REQUIRE(at != json.npos);
+  at = json.find('"', at + key.size() + 2) + 1;
+  auto text = json.substr(at, json.find('"', at) - at);
+  if (text.starts_with("ws://")) text.erase(0, 5);
+  const auto parsed = parse_endpoint(text);
+  REQUIRE_MESSAGE(parsed.has_value(), text);
+  return *parsed;
+}
+
+}  // namespace
+
+finished run_server(std::vector<std::string> arguments) {
+  const auto c = start(arguments);
+  finished out;
+  char buffer[4096];
+  for (ssize_t n = 0; (n = ::read(c.errors, buffer, sizeof buffer)) > 0;) {
+    out.errors.append(buffer, static_cast<std::size_t>(n));
+  }
+  ::close(c.errors);
+  out.status = exit_status(c.pid);
+  return out;
+}
+
+server_process::server_process(std::vector<std::string> arguments) {
+  const auto file = std::filesystem::temp_directory_path() /
+                    ("signaling_test_ready." + std::to_string(::getpid()));
+  for (const char* a : {"--listen", "127.0.0.1:0", "--stun", "127.0.0.1:0", "--admin",
+                        "127.0.0.1:0", "--ready-file", file.c_str()}) {
+    arguments.emplace_back(a);
+  }
+  const auto c = start(arguments);
+  pid_ = c.pid;
+  errors_ = c.errors;
+  const auto said = read_until(errors_, " ready\n");
+  REQUIRE_MESSAGE(said.ends_with(" ready\n"), said);
+  std::stringstream content;
+  content << std::ifstream(file).rdbuf();
+  std::filesystem::remove(file);
+  ready_ = content.str();
+  websocket = first_endpoint(ready_, "websocket");
+  stun = first_endpoint(ready_, "stun");
+  admin = first_endpoint(ready_, "admin");
+}
+
+server_process::~server_process() {
+  if (pid_ > 0) {
+    ::kill(pid_, SIGKILL);
+    ::waitpid(pid_, nullptr, 0);
+  }
+  ::close(errors_);
+}
+
+void server_process::signal(int number) const {
+  ::kill(pid_, number);
+}
+
+int server_process::wait() {
+  const int status = exit_status(pid_);
+  pid_ = -1;
+  return status;
+}
+
+bool server_process::alive() const {
+  return ::waitpid(pid_, nullptr, WNOHANG) == 0;
+}
+
+std::size_t server_process::resident_bytes() const {
+  std::ifstream in("/proc/" + std::to_string(pid_) + "/statm");
+  std::size_t total = 0, resident = 0;
+  in >> total >> resident;
+  REQUIRE(resident > 0);
+  return resident * static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
+}
+
+}  // namespace nat::test

@@ -1,0 +1,43 @@
+#pragma once
+
+// The real signaling-server as a child process, on loopback ports of its own choosing.
+
+#include <sys/types.h>
+#include <string>
+#include <vector>
+
+#include "protocol/base/endpoint.hpp"
+
+namespace nat::test {
+
+// Runs the server to its end; what it wrote to standard error, and its exit status.
+struct finished {
+  int status = -1;
+  std::string errors;
+};
+[[nodiscard]] finished run_server(std::vector<std::string> arguments);
+
+class server_process {
+ public:
+  // Adds --listen, --stun, --admin and --ready-file; returns once the server says that it is ready.
+  explicit server_process(std::vector<std::string> arguments = {});
+  ~server_process();  // kills it if it still runs
+  server_process(const server_process&) = delete;
+  server_process& operator=(const server_process&) = delete;
+
+  void signal(int number) const;
+  // Blocks until it has ended; -1: not by itself.
+  [[nodiscard]] int wait();
+  [[nodiscard]] bool alive() const;
+  [[nodiscard]] std::size_t resident_bytes() const;
+
+  [[nodiscard]] const std::string& ready_text() const noexcept { return ready_; }
+  endpoint websocket, stun, admin;
+
+ private:
+  pid_t pid_ = -1;
+  int errors_ = -1;
+  std::string ready_;
+};
+
+}  // namespace nat::test

@@ -1,0 +1,337 @@
+// The whole server, as a process on loopback: what SIGNALING.md and CLI.md promise of it.
+
+#include <arpa/inet.h>
+#include <signal.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <cstring>
+
+#include "tests/check.hpp"
+#include "tests/signaling/hub/switchboard.hpp"
+#include "tests/signaling/io/raw_client.hpp"
+#include "tests/signaling/io/server_process.hpp"
+
+namespace nat::test {
+namespace {
+
+std::string offer(std::string_view target, std::string_view sdp = "v=0") {
+  return R"({"type":"offer","target":")" + std::string(target) + R"(","sdp":")" + std::string(sdp) +
+         "\"}";
+}
+
+std::string code_of(const std::string& error) {
+  return field(error, "code");
+}
+
+// One datagram there, one back; empty where nothing comes for as long as the next one's answer.
+bytes ask_stun(const endpoint& server, byte_view first, byte_view second) {
+  const int s = ::socket(AF_INET, SOCK_DGRAM, 0);
+  const timeval patience{.tv_sec = 10, .tv_usec = 0};
+  ::setsockopt(s, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+  sockaddr_in to{};
+  to.sin_family = AF_INET;
+  to.sin_port = htons(server.port);
+  std::memcpy(&to.sin_addr, server.ip.octets.data(), 4);
+  for (const auto datagram : {first, second}) {
+    ::sendto(s, datagram.data(), datagram.size(), 0, reinterpret_cast<const sockaddr*>(&to),
+             sizeof to);
+  }
+  bytes answer(1500);
+  const auto n = ::recv(s, answer.data(), answer.size(), 0);
+  ::close(s);
+  answer.resize(n < 0 ? 0 : static_cast<std::size_t>(n));
+  return answer;
+}
+
+TEST_CASE("two peers find each other, whichever event loop each one is on") {
+  server_process server({"--threads", "2"});
+  for (int pair = 0; pair < 8; ++pair) {
+    const auto n = std::to_string(pair);
+    raw_client al(server.websocket), bob(server.websocket);
+    const auto registered = al.join("al" + n);
+    CHECK(registered.contains(R"("ice_servers":[{"urls":["stun:)" + to_string(server.stun)));
+    bob.join("bob" + n);
+    al.say(offer("bob" + n, "v=0\\r\\n"));
+    CHECK(bob.hear() == R"({"type":"offer","from":"al)" + n + R"(","sdp":"v=0\r\n"})");
+    bob.say(R"({"type":"answer","target":"al)" + n + R"(","sdp":"w","session":"s"})");
+    CHECK(al.hear() == R"({"type":"answer","from":"bob)" + n + R"(","session":"s","sdp":"w"})");
+    bob.say(R"({"type":"candidate","target":"al)" + n + R"(","candidate":null})");
+    CHECK(al.hear() == R"({"type":"candidate","from":"bob)" + n + R"(","candidate":null})");
+    al.send_raw(close_frame(1000));
+    CHECK(al.read_close() == 1000);
+    bob.say(offer("al" + n));
+    CHECK(code_of(bob.hear()) == "peer-not-found");
+  }
+}
+
+TEST_CASE("the ready file holds the real addresses") {
+  server_process server;
+  CHECK(server.ready_text() == "{\"websocket\":[\"ws://" + to_string(server.websocket) +
+                                   "\"],\"stun\":[\"" + to_string(server.stun) +
+                                   "\"],\"admin\":\"" + to_string(server.admin) + "\"}\n");
+  CHECK(server.websocket.port != 0);
+}
+
+TEST_CASE("the embedded STUN server answers Binding with 32 octets and nothing else at all") {
+  server_process server;
+  const auto garbage = from_hex("ff ff 00 00 2112a442 000000000000000000000000");
+  const auto request = from_hex("0001 0000 2112a442 0102030405060708090a0b0c");
+  const auto answer = ask_stun(server.stun, garbage, request);
+  REQUIRE(answer.size() == 32);
+  CHECK(to_bytes(byte_view(answer).first(8)) == from_hex("0101 000c 2112a442"));
+  CHECK(to_bytes(byte_view(answer).subspan(8, 12)) == from_hex("0102030405060708090a0b0c"));
+  CHECK(to_bytes(byte_view(answer).subspan(20, 6)) == from_hex("0020 0008 0001"));
+}
+
+TEST_CASE("a subprotocol is echoed to who asks, an extension to nobody") {
+  server_process server;
+  raw_client c(server.websocket, raw_client::start::tcp_only);
+  c.send_raw(std::string(upgrade_request) +
+             "Sec-WebSocket-Protocol: other, rendezvous.v1\r\n"
+             "Sec-WebSocket-Extensions: permessage-deflate\r\n\r\n" +
+             frame(R"({"type":"register","peer_id":"al"})"));  // in the same packet
+  const auto head = c.read_head();
+  CHECK(head.contains("Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n"));
+  CHECK(head.contains("Sec-WebSocket-Protocol: rendezvous.v1\r\n"));
+  CHECK_FALSE(head.contains("Extensions"));
+  CHECK(c.hear().contains("registered"));
+}
+
+TEST_CASE("a replaced connection can't send another word under the old name") {
+  server_process server({"--threads", "2"});
+  for (int round = 0; round < 4; ++round) {
+    const auto name = "al" + std::to_string(round);
+    raw_client bob(server.websocket), old(server.websocket), fresh(server.websocket);
+    bob.join("bob" + std::to_string(round));
+    const auto secret = field(old.join(name), "resume");
+    fresh.join(name, ",\"resume\":\"" + secret + '"');
+    old.say(offer("bob" + std::to_string(round), "stale"));
+    fresh.say(offer("bob" + std::to_string(round), "fresh"));
+    CHECK(field(bob.hear(), "sdp") == "fresh");
+    CHECK(old.read_close() == 4001);
+  }
+}
+
+TEST_CASE("that a peer is offline is told at once: before the answer to a ping sent after") {
+  server_process server;
+  raw_client al(server.websocket);
+  al.join("al");
+  al.send_raw(frame(offer("nobody")) + frame("ping", {.opcode = 9}));
+  CHECK(code_of(al.hear()) == "peer-not-found");
+  const auto pong = al.read();
+  REQUIRE(pong.has_value());
+  CHECK(pong->opcode == 10);
+  CHECK(pong->payload == "ping");
+}
+
+TEST_CASE("a message of 50 MiB is refused by its header, and costs nothing") {
+  server_process server;
+  raw_client al(server.websocket), bob(server.websocket);
+  bob.join("bob");
+  al.join("al");
+  const auto before = server.resident_bytes();
+  const std::string header{'\x81', '\xff', 0, 0, 0, 0, 0x03, 0x20, 0, 0, 'm', 'a', 's', 'k'};
+  al.send_raw(header);
+  const std::string piece(65'536, 'x');
+  for (int i = 0; i < 800 && al.send_raw(piece); ++i) {
+  }
+  CHECK(server.resident_bytes() < before + (8U << 20));
+  raw_client other(server.websocket);
+  other.send_raw(header);
+  CHECK(code_of(other.hear()) == "too-large");
+  CHECK(other.read_close() == 1009);
+  bob.say(offer("bob"));
+  CHECK(bob.hear().contains("offer"));
+}
+
+TEST_CASE("one client can't fill memory by sending to others who are away or do not read") {
+  server_process server({"--messages-per-second", "0"});
+  raw_client al(server.websocket), slow(server.websocket), bob(server.websocket);
+  al.join("al");
+  slow.join("slow");
+  bob.join("bob");
+  const auto before = server.resident_bytes();
+  const std::string big(60'000, 'x');
+  for (int i = 0; i < 300; ++i) al.say(offer("slow", big));
+  CHECK(code_of(al.hear()) == "peer-busy");
+  al.say(offer("slow", big));
+  auto next = al.hear();
+  while (code_of(next) == "peer-busy") next = al.hear();
+  CHECK(code_of(next) == "peer-not-found");
+  CHECK(server.resident_bytes() < before + (16U << 20));
+  bob.say(offer("bob"));
+  CHECK(bob.hear().contains("offer"));
+}
+
+TEST_CASE("one malformed frame ends one connection, not the process") {
+  server_process server;
+  raw_client bob(server.websocket);
+  bob.join("bob");
+  const std::string deflated_bomb = frame(std::string(1000, 'x'), {.reserved_bits = 0x40});
+  for (const auto& bad :
+       {frame("x", {.opcode = 3}), frame("x", {.masked = false}), frame("x", {.opcode = 0}),
+        deflated_bomb, frame(std::string(126, 'x'), {.opcode = 9}), close_frame(1005)}) {
+    raw_client al(server.websocket);
+    al.send_raw(bad);
+    CHECK(al.read_close() == 1002);
+  }
+  raw_client al(server.websocket);
+  al.send_raw(frame("\xff"));
+  CHECK(al.read_close() == 1007);
+  for (const char* bad : {"nonsense", "[1]", "{}", R"({"type":7})", R"({"type":"offer"})", ""}) {
+    bob.say(bad);
+    CHECK(code_of(bob.hear()) == "bad-message");
+  }
+  bob.say(std::string(60'000, '['));
+  CHECK(code_of(bob.hear()) == "bad-message");
+  bob.say(offer("bob"));
+  CHECK(bob.hear().contains("offer"));
+}
+
+TEST_CASE("an octet at a time is slow, not wrong") {
+  server_process server;
+  raw_client al(server.websocket, raw_client::start::tcp_only);
+  for (const char c : std::string(upgrade_request) + "\r\n") al.send_raw(std::string_view(&c, 1));
+  CHECK(al.read_head().starts_with("HTTP/1.1 101 "));
+  for (const char c : frame(R"({"type":"register","peer_id":"al"})")) {
+    al.send_raw(std::string_view(&c, 1));
+  }
+  CHECK(al.hear().contains("registered"));
+}
+
+TEST_CASE("SIGTERM and SIGINT: everybody is told, the end comes with status 0 within 5 s") {
+  for (const int number : {SIGTERM, SIGINT}) {
+    server_process server({"--threads", "2"});
+    raw_client polite(server.websocket), mute(server.websocket);
+    raw_client upgrading(server.websocket, raw_client::start::tcp_only);
+    upgrading.send_raw("GET /");
+    polite.join("polite");
+    mute.join("mute");
+    const auto start = std::chrono::steady_clock::now();
+    server.signal(number);
+    CHECK(polite.hear() == R"({"type":"going-away"})");
+    CHECK(polite.read_close() == 1001);
+    CHECK(server.wait() == 0);
+    CHECK(std::chrono::steady_clock::now() - start < std::chrono::seconds(5));
+    CHECK(mute.hear() == R"({"type":"going-away"})");
+  }
+}
+
+TEST_CASE("health, readiness and metrics") {
+  server_process server;
+  raw_client al(server.websocket);
+  al.join("al");
+  al.say(R"({"type":"outcome","path":"relay","connect_ms":40})");
+  al.say("x");
+  al.hear();
+  CHECK(http_get(server.admin, "/healthz").starts_with("HTTP/1.1 200 OK\r\n"));
+  CHECK(http_get(server.admin, "/readyz?x=1").starts_with("HTTP/1.1 200 OK\r\n"));
+  const auto metrics = http_get(server.admin, "/metrics");
+  CHECK(metrics.contains("text/plain; version=0.0.4"));
+  for (const char* line : {"\nsignaling_connections 1\n", "\nsignaling_names 1\n",
+                           "\nsignaling_outcomes_total{path=\"relay\"} 1\n",
+                           "\nsignaling_errors_total{code=\"bad-message\"} 1\n",
+                           "\nsignaling_messages_total{type=\"register\"} 1\n"}) {
+    CHECK_MESSAGE(metrics.contains(line), line);
+  }
+  CHECK(http_get(server.admin, "/nothing").starts_with("HTTP/1.1 404 "));
+  raw_client poster(server.admin, raw_client::start::tcp_only);
+  poster.send_raw("POST /metrics HTTP/1.1\r\nHost: x\r\n\r\n");
+  CHECK(poster.read_head().starts_with("HTTP/1.1 405 "));
+}
+
+TEST_CASE("what is not an upgrade is told so in HTTP, and bounded") {
+  server_process server;
+  const auto response = [&](const std::string& request) {
+    raw_client c(server.websocket, raw_client::start::tcp_only);
+    c.send_raw(request);
+    return c.read_head().substr(0, 12);
+  };
+  const std::string upgrade(upgrade_request);
+  CHECK(response("GET / HTTP/1.1\r\nHost: x\r\n\r\n") == "HTTP/1.1 426");
+  CHECK(response("POST / HTTP/1.1\r\nHost: x\r\n\r\n") == "HTTP/1.1 426");
+  CHECK(response("nonsense\r\n\r\n") == "HTTP/1.1 400");
+  CHECK(response(std::string("\x16\x03\x01\x02\0\x01\r\n\r\n", 10)) == "HTTP/1.1 400");  // TLS
+  CHECK(response(upgrade + "Content-Length: 5\r\n\r\nhello") == "HTTP/1.1 400");
+  CHECK(response(upgrade + "Transfer-Encoding: chunked\r\n\r\n") == "HTTP/1.1 400");
+  CHECK(response("GET / HTTP/1.1\r\nX: " + std::string(9000, 'x')) == "HTTP/1.1 431");
+  auto other_version = upgrade;
+  other_version.replace(other_version.find("Version: 13"), 11, "Version: 12");
+  CHECK(response(other_version + "\r\n") == "HTTP/1.1 426");
+  auto no_key = upgrade;
+  no_key.replace(no_key.find("dGhlIHNhbXBsZSBub25jZQ=="), 24, "short");
+  CHECK(response(no_key + "\r\n") == "HTTP/1.1 400");
+  CHECK(server.alive());
+}
+
+TEST_CASE("time limits: a request that never ends, no registration, silence") {
+  server_process server({"--register-timeout", "0.5", "--idle-timeout", "1"});
+  raw_client half(server.websocket, raw_client::start::tcp_only);
+  half.send_raw("GET / HTTP/1.1\r\n");
+  raw_client unregistered(server.websocket), silent(server.websocket);
+  silent.join("silent");
+  CHECK(half.read_head() == "");
+  CHECK(code_of(unregistered.hear()) == "not-registered");
+  CHECK(unregistered.read_close() == 1008);
+  const auto ping = silent.read();
+  REQUIRE(ping.has_value());
+  CHECK(ping->opcode == 9);
+  CHECK_FALSE(silent.read().has_value());
+}
+
+TEST_CASE("a flood of messages: told, then closed; of connections: turned away") {
+  server_process server({"--max-connections-per-address", "2"});
+  raw_client al(server.websocket);
+  al.join("al");
+  std::string flood;
+  for (int i = 0; i < 1000; ++i) flood += frame(R"({"type":"outcome","path":"relay"})");
+  al.send_raw(flood);
+  CHECK(code_of(al.hear()) == "rate-limited");
+  CHECK(al.read_close() == 1008);
+  raw_client one(server.websocket), two(server.websocket);
+  raw_client three(server.websocket, raw_client::start::tcp_only);
+  CHECK(three.read_head().starts_with("HTTP/1.1 503 "));
+  two.send_raw(close_frame(1000));
+  CHECK(two.read_close() == 1000);
+  one.join("al2");  // whoever was in is not disturbed
+}
+
+TEST_CASE("after an unclean end the name waits for its owner") {
+  server_process server;
+  raw_client first(server.websocket), other(server.websocket), back(server.websocket);
+  const auto secret = field(first.join("al"), "resume");
+  first.abort();
+  // Until the server has noticed, the name is simply in use; after that it is held.
+  other.say(R"({"type":"register","peer_id":"al"})");
+  CHECK(code_of(other.hear()) == "id-taken");
+  CHECK(field(back.join("al", ",\"resume\":\"" + secret + '"'), "resume") == secret);
+}
+
+TEST_CASE("what can't start says why in one line, with status 2") {
+  server_process server;
+  const auto taken = to_string(server.websocket);
+  const auto check = [](std::vector<std::string> arguments, std::string_view expected) {
+    const auto ended = run_server(std::move(arguments));
+    CHECK(ended.status == 2);
+    CHECK_MESSAGE(ended.errors.contains(expected), ended.errors);
+    CHECK(ended.errors.find('\n') == ended.errors.size() - 1);
+  };
+  check({"--listen", taken}, taken + " is taken by another program");
+  check({"--listen", "127.0.0.1:0", "--stun", to_string(server.stun)}, "is taken");
+  check({"--listen", "127.0.0.1:0", "--no-stun", "--admin", to_string(server.admin)}, "is taken");
+  check({"--listen", "192.0.2.1:1"}, "is not an address of this machine");
+  check({"--listen", "nonsense"}, "--listen");
+  check({"--nonsense"}, "--nonsense");
+  check({"--threads", "0"}, "--threads");
+  check({"--idle-timeout", "-1"}, "--idle-timeout");
+  check({"--turn-secret-file", "/nonexistent"}, "/nonexistent");
+  check({"--ice-server", "http://x"}, "http://x");
+  check({"--listen", "127.0.0.1:0", "--no-stun", "--admin", "none", "--log-level", "warn",
+         "--ready-file", "/nonexistent/x"},
+        "/nonexistent/x");
+}
+
+}  // namespace
+}  // namespace nat::test
