@@ -19,7 +19,7 @@ namespace nat::stun::io {
 
 class send_queue {
  public:
-  static constexpr std::size_t max_octets = 512 * 1024;
+  static constexpr std::size_t max_octets = std::size_t{512} * 1024;
   static constexpr std::size_t max_messages = 512;
   // In one message to the kernel: UDP_MAX_SEGMENTS of older kernels, and what an IPv4 datagram
   // can hold, less room for headers.

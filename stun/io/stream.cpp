@@ -26,7 +26,7 @@ namespace ssl = asio::ssl;
 using asio::ip::tcp;
 using boost::system::error_code;
 
-constexpr std::size_t first_buffer = 8 * 1024;  // grows to the largest message seen, 64 KiB at most
+constexpr std::size_t first_buffer = 8192;  // grows to the largest message seen, 64 KiB at most
 
 tcp::endpoint to_tcp(const endpoint& from) {
   if (from.ip.v4) {
@@ -80,19 +80,19 @@ void set_host(SSL* connection, const stream_options& options, const endpoint& re
 }  // namespace
 
 struct stream::state : std::enable_shared_from_this<state> {
-  state(asio::any_io_executor executor, stream_options o,
+  state(const asio::any_io_executor& executor, stream_options o,
         std::function<void(const endpoint&)> opened, std::function<void(byte_view)> message,
         std::function<void(std::string)> closing)
       : options(std::move(o)),
-        socket(std::move(executor)),
+        socket(executor),
         on_open(std::move(opened)),
         on_message(std::move(message)),
         on_closed(std::move(closing)) {}
 
   void start(const address& local, const endpoint& remote) {
     error_code error;
-    (void)socket.open(remote.ip.v4 ? tcp::v4() : tcp::v6(), error);
-    if (!error && !is_unspecified(local)) (void)socket.bind(to_tcp({local, 0}), error);
+    error = socket.open(remote.ip.v4 ? tcp::v4() : tcp::v6(), error);
+    if (!error && !is_unspecified(local)) error = socket.bind(to_tcp({local, 0}), error);
     if (!error && options.tls) error = prepare_tls(remote);
     if (error) {
       asio::post(socket.get_executor(), [self = shared_from_this(), error] { self->end(error); });
@@ -237,7 +237,7 @@ stream::stream(asio::any_io_executor executor, const address& local, const endpo
                stream_options options, std::function<void(const endpoint& local)> on_open,
                std::function<void(byte_view message)> on_message,
                std::function<void(std::string reason)> on_closed)
-    : state_(std::make_shared<state>(std::move(executor), std::move(options), std::move(on_open),
+    : state_(std::make_shared<state>(executor, std::move(options), std::move(on_open),
                                      std::move(on_message), std::move(on_closed))) {
   state_->start(local, remote);
 }

@@ -69,7 +69,7 @@ endpoint bound_to(int descriptor) {
 // Handlers keep it alive; `closed` ends them. The callbacks are released when the last one is done,
 // since one of them may be what closes the socket.
 struct udp_socket::state : std::enable_shared_from_this<state> {
-  state(asio::any_io_executor executor, const endpoint& at, const udp_options& options)
+  state(const asio::any_io_executor& executor, const endpoint& at, const udp_options& options)
       : socket(executor, at.ip.v4 ? udp::v4() : udp::v6()) {
     const auto fd = socket.native_handle();
     set_options(fd, at, options);
@@ -198,7 +198,7 @@ struct udp_socket::state : std::enable_shared_from_this<state> {
 };
 
 udp_socket::udp_socket(asio::any_io_executor executor, const endpoint& local, udp_options options)
-    : state_(std::make_shared<state>(std::move(executor), local, options)) {}
+    : state_(std::make_shared<state>(executor, local, options)) {}
 
 udp_socket::~udp_socket() {
   if (state_) state_->close();
