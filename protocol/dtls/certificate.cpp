@@ -3,6 +3,7 @@
 #include <openssl/rand.h>
 
 #include "protocol/base/ensure.hpp"
+#include "protocol/dtls/context.hpp"
 #include "protocol/dtls/handles.hpp"
 
 namespace nat::dtls {
@@ -36,6 +37,7 @@ certificate::certificate() : handles_(std::make_unique<handles>()) {
   handles_->key.reset(EVP_EC_gen("P-256"));
   ensure(handles_->key != nullptr);
   handles_->x509 = self_signed(handles_->key.get());
+  handles_->context = make_context(handles_->x509.get(), handles_->key.get());
   handles_->own = fingerprint_of(handles_->x509.get(), "sha-256");
 }
 

@@ -42,7 +42,6 @@ struct connection::body {
   connection_config config;
   expectation expected;
   datagram_port port;
-  context_ptr context;
   ssl_ptr ssl;
   dtls::state state = state::handshaking;
   failure why = failure::none;
@@ -58,9 +57,9 @@ struct connection::body {
 connection::body::body(connection_config c, const certificate& own)
     : config(std::move(c)), expected{config.remote, false} {
   port.mtu = config.mtu;
-  context = make_context(own, expected);
-  ssl.reset(SSL_new(context.get()));
+  ssl.reset(SSL_new(own.native().context.get()));
   ensure(ssl != nullptr);
+  expect(ssl.get(), expected);
   BIO* bio = make_datagram_bio(port);
   SSL_set_bio(ssl.get(), bio, bio);
   SSL_set_app_data(ssl.get(), this);

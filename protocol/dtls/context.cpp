@@ -13,10 +13,17 @@ constexpr char ciphers[] =
     "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-ECDSA-AES256-GCM-SHA384:"
     "ECDHE-RSA-AES128-GCM-SHA256:ECDHE-RSA-CHACHA20-POLY1305:ECDHE-RSA-AES256-GCM-SHA384";
 
+int slot() {
+  static const int index = SSL_get_ex_new_index(0, nullptr, nullptr, nullptr, nullptr);
+  return index;
+}
+
 // Replaces chain building: self-signed certificates have no chain, validity or name to believe.
 // X509_V_ERR_CERT_REJECTED becomes the alert bad_certificate.
-int judge(X509_STORE_CTX* store, void* argument) {
-  auto& expected = *static_cast<expectation*>(argument);
+int judge(X509_STORE_CTX* store, void*) {
+  const auto* ssl = static_cast<const SSL*>(
+      X509_STORE_CTX_get_ex_data(store, SSL_get_ex_data_X509_STORE_CTX_idx()));
+  auto& expected = *static_cast<expectation*>(SSL_get_ex_data(ssl, slot()));
   const X509* x509 = X509_STORE_CTX_get0_cert(store);
   const auto shown = x509 ? fingerprint_of(x509, expected.remote.algorithm) : fingerprint{};
   const auto& wanted = expected.remote.digest;
@@ -29,7 +36,7 @@ int judge(X509_STORE_CTX* store, void* argument) {
 
 }  // namespace
 
-context_ptr make_context(const certificate& own, expectation& expected) {
+context_ptr make_context(X509* own, EVP_PKEY* key) {
   context_ptr context{SSL_CTX_new(DTLS_method())};
   ensure(context != nullptr);
   auto* c = context.get();
@@ -39,14 +46,17 @@ context_ptr make_context(const certificate& own, expectation& expected) {
   SSL_CTX_set_session_cache_mode(c, SSL_SESS_CACHE_OFF);
   SSL_CTX_set_read_ahead(c, 1);  // a datagram's records are read together
   SSL_CTX_set_verify(c, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, nullptr);
-  SSL_CTX_set_cert_verify_callback(c, judge, &expected);
+  SSL_CTX_set_cert_verify_callback(c, judge, nullptr);
   ensure(SSL_CTX_set_min_proto_version(c, DTLS1_2_VERSION) == 1 &&
          SSL_CTX_set_max_proto_version(c, DTLS1_2_VERSION) == 1 &&
          SSL_CTX_set_cipher_list(c, ciphers) == 1 &&
          SSL_CTX_set1_groups_list(c, "X25519:P-256:P-384") == 1 &&
-         SSL_CTX_use_certificate(c, own.native().x509.get()) == 1 &&
-         SSL_CTX_use_PrivateKey(c, own.native().key.get()) == 1);
+         SSL_CTX_use_certificate(c, own) == 1 && SSL_CTX_use_PrivateKey(c, key) == 1);
   return context;
+}
+
+void expect(SSL* ssl, expectation& expected) {
+  ensure(SSL_set_ex_data(ssl, slot(), &expected) == 1);
 }
 
 }  // namespace nat::dtls

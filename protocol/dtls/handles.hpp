@@ -29,6 +29,7 @@ using bio_method_ptr = std::unique_ptr<BIO_METHOD, freed_by<BIO_meth_free>>;
 struct certificate::handles {
   key_ptr key;
   x509_ptr x509;
+  context_ptr context;  // of all connections that show this certificate (context.hpp)
   dtls::fingerprint own;
 };
 
