@@ -91,6 +91,39 @@ class TestCase(unittest.IsolatedAsyncioTestCase):
         self.addAsyncCleanup(process.stop)
         return process
 
+    def keep(self, work):
+        """Runs beside the case and is ended with it."""
+        task = asyncio.ensure_future(work)
+
+        async def end():
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+        self.addAsyncCleanup(end)
+        return task
+
+
+class Server:
+    """A signaling-server with its defaults: the namespace is its own, so its ports are free."""
+
+    url = "ws://127.0.0.1:8080"
+
+    def __init__(self, case):
+        self._case = case
+
+    async def start(self, *arguments):
+        self.process = await self._case.launch(BIN / "signaling-server", *arguments)
+        # Its first line says that it listens; all its sockets are open by then.
+        line = await self.process.stderr.readline()
+        if b"listening" not in line:
+            rest = await self.process.stderr.read()
+            raise AssertionError("signaling-server: " + (line + rest).decode(errors="replace"))
+        self._case.keep(self._drain())
+        return self
+
+    async def _drain(self):
+        while line := await self.process.stderr.readline():
+            self.process.seen.append(line.decode(errors="replace").rstrip())
+
 
 def main():
     unittest.main(verbosity=2)
