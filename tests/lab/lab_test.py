@@ -21,7 +21,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import suite
 from netlab import isolate
 
-GROUPS = ("nat", "coturn", "tool")
+GROUPS = ("nat", "coturn", "tool", "pairs", "pipes")
 SKIPPED = 77
 
 
@@ -50,6 +50,8 @@ def main():
         began = time.monotonic()
         with Network(parse_sites(group.SITES)) as lab:
             print(f"{name}: {len(lab.plan.sites)} sites, built in {time.monotonic() - began:.1f} s", flush=True)
+            if hasattr(group, "prepare"):
+                group.prepare(lab)
             results += suite.run(name, lab, chosen.only)
     if chosen.json:
         suite.write_json(results, chosen.json)

@@ -51,10 +51,15 @@ class Coturn:
         with open(self.log_path, encoding="utf-8", errors="replace") as file:
             return file.read()
 
-    def allocations(self):
-        """(made, released by their owner) so far."""
-        text = self.log()
-        return text.count("ALLOCATE processed, success"), text.count("lifetime=0")
+    def settled(self, seconds=3.0):
+        """(made, released by their owners) so far, once the two agree or the time is over."""
+        deadline = time.monotonic() + seconds
+        while True:
+            text = self.log()
+            made, released = text.count("ALLOCATE processed, success"), text.count("lifetime=0")
+            if made == released or time.monotonic() > deadline:
+                return made, released
+            wait_a_moment(self.process)
 
 
 class SignalingServer:
@@ -94,11 +99,19 @@ def wait_until(condition, process, what, seconds=10.0):
     """Waits for a started program to become ready, or to end before it has."""
     deadline = time.monotonic() + seconds
     while not condition():
-        try:
-            raise RuntimeError(f"start {what}: it ended with status {process.wait(timeout=0.005)}")
-        except subprocess.TimeoutExpired:
-            if time.monotonic() > deadline:
-                raise TimeoutError(f"start {what}: not ready after {seconds:.0f} s") from None
+        if wait_a_moment(process):
+            raise RuntimeError(f"start {what}: it ended with status {process.returncode}")
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"start {what}: not ready after {seconds:.0f} s")
+
+
+def wait_a_moment(process):
+    """Until a program ends, but 5 ms at most; whether it has ended."""
+    try:
+        process.wait(timeout=0.005)
+        return True
+    except subprocess.TimeoutExpired:
+        return False
 
 
 def _accepts(lab, namespace, address, port):
