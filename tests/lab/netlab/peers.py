@@ -14,6 +14,7 @@ from . import programs, services
 
 _numbers = itertools.count(1)
 _ENDED = object()
+LOG_FOLDER = "/run"  # private in a lab
 
 
 def new_id(word):
@@ -33,7 +34,7 @@ class Peer:
         if not program:
             raise FileNotFoundError("peer-cli is not built: cmake --preset release && "
                                     "cmake --build build/release")
-        self._error_path = f"/run/{new_id('peer')}.err"
+        self._error_path = f"{LOG_FOLDER}/{new_id('peer')}.err"
         environment = {key: value for key, value in os.environ.items() if not key.startswith("PEER_")}
         environment |= {"PEER_SERVER": services.SERVER_URL, **variables}
         reading, writing = os.pipe()
