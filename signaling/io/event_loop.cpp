@@ -183,7 +183,6 @@ void event_loop::flush_all() {
   flushing_.clear();
   for (auto* c : buried_) {
     const auto index = c->index();
-    shared_.door.leave(c->remote().ip);
     connections_[index].reset();
     free_indexes_.push_back(index);
     --alive_;
@@ -193,6 +192,7 @@ void event_loop::flush_all() {
 }
 
 void event_loop::bury(connection& c) {
+  shared_.door.leave(c.remote().ip);
   buried_.push_back(&c);
 }
 
