@@ -3,12 +3,10 @@
 #include <array>
 #include <utility>
 
-#include "protocol/base/ensure.hpp"
-
 namespace nat::stun {
 namespace {
 
-constexpr int try_alternate = 300;
+constexpr int try_alternate = 300, unauthenticated = 401, stale_nonce = 438;
 
 retransmission rules(const client_config& config) {
   auto out = config.timing;
@@ -16,25 +14,43 @@ retransmission rules(const client_config& config) {
   return out;
 }
 
-bytes make_request(const client_config& config, const transaction_id& id) {
-  std::array<std::byte, 1024> room;  // SOFTWARE takes 767 at most
-  message_writer writer(room, binding_request, id);
-  if (!config.software.empty() && config.software.size() <= codec::max_text) {
-    writer.put<attr::software>(config.software);
-  }
-  const auto raw = config.fingerprint ? writer.finish_fingerprint() : writer.finish();
-  ensure(raw.has_value());
-  return to_bytes(*raw);
+bool asks_for_credentials(const message_view& response) {
+  const auto error = response.get<attr::error_code>();
+  return error && (error->code == unauthenticated || error->code == stale_nonce);
 }
 
 }  // namespace
 
 client::client(client_config config, random_source& random, time_point now)
     : config_(std::move(config)),
-      id_(make_transaction_id(random)),
-      request_(make_request(config_, id_)),
-      started_(now),
-      timer_(rules(config_), now) {}
+      random_(&random),
+      session_(config_.username, config_.password),
+      timer_(rules(config_), now) {
+  begin(now);
+}
+
+// A transaction of its own: the first, and one after each challenge.
+void client::begin(time_point now) {
+  std::array<std::byte, 4096> room;  // five texts of 763 octets at most
+  id_ = make_transaction_id(*random_);
+  message_writer writer(room, binding_request, id_);
+  if (!config_.software.empty() && config_.software.size() <= codec::max_text) {
+    writer.put<attr::software>(config_.software);
+  }
+  signed_ = session_.ready();
+  const auto raw = signed_               ? session_.finish(writer, config_.fingerprint)
+                   : config_.fingerprint ? writer.finish_fingerprint()
+                                         : writer.finish();
+  if (!raw) {  // a user name that no attribute can hold
+    finish(binding_failure{.why = binding_failure::cause::refused, .code = unauthenticated});
+    return;
+  }
+  request_ = to_bytes(*raw);
+  started_ = now;
+  timer_ = retransmit_timer(rules(config_), now);
+  to_send_ = true;
+  tampered_ = false;
+}
 
 bool client::handle_datagram(const path& from, byte_view datagram, time_point now) {
   if (done_ || from.proto != config_.server.proto) return false;
@@ -42,8 +58,29 @@ bool client::handle_datagram(const path& from, byte_view datagram, time_point no
   if (!view || view->id() != id_) return false;
   const auto type = view->type();
   if (type != binding_success && type != binding_error) return false;
-  finish(judge(*view, from.remote, now));
+  if (auto event = consider(*view, from.remote, now)) finish(std::move(*event));
   return true;
+}
+
+// RFC 8489, 9.2.5.
+std::optional<binding_event> client::consider(const message_view& response, const endpoint& from,
+                                              time_point now) {
+  using verdict = long_term_session::verdict;
+  const bool challenge = response.type() == binding_error && asks_for_credentials(response);
+  if (challenge && !config_.username.empty()) {
+    const auto next = session_.handle_challenge(response, signed_);
+    if (next == verdict::refused) return judge(response, from, now);
+    if (next == verdict::retry) {
+      begin(now);
+      return std::nullopt;
+    }
+  }
+  if (signed_ && !session_.authenticate(response)) {
+    tampered_ = true;
+    if (config_.server.proto == transport::udp) return std::nullopt;  // as if it had never come
+    return binding_failure{.why = binding_failure::cause::not_authentic};
+  }
+  return judge(response, from, now);
 }
 
 binding_event client::judge(const message_view& response, const endpoint& from,
@@ -80,7 +117,8 @@ void client::handle_timeout(time_point now) {
       to_send_ = true;
       break;
     case retransmit_timer::action::give_up:
-      finish(binding_failure{.why = binding_failure::cause::no_answer});
+      finish(binding_failure{.why = tampered_ ? binding_failure::cause::not_authentic
+                                              : binding_failure::cause::no_answer});
       break;
   }
 }

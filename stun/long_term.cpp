@@ -32,11 +32,10 @@ long_term_session::verdict long_term_session::handle_challenge(const message_vie
   if (code->code == unauthenticated) {
     if (!realm) return verdict::ignore;
     if (was_signed && *realm == realm_) return verdict::refused;
-  } else if (code->code == stale_nonce) {
-    if (++stale_ > max_stale_nonces) return verdict::refused;
-  } else {
+  } else if (code->code != stale_nonce) {
     return verdict::ignore;
   }
+  if (was_signed && ++challenges_ > max_challenges) return verdict::refused;
   return accept(error) ? verdict::retry : verdict::refused;
 }
 
@@ -79,7 +78,7 @@ std::expected<authenticated_view, auth_error> long_term_session::authenticate(
   auto verified = response.authenticate(key_.view());
   if (!verified) return verified;
   if (was_bid_down(response)) return std::unexpected(auth_error::wrong_integrity);
-  stale_ = 0;
+  challenges_ = 0;
   return verified;
 }
 

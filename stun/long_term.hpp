@@ -15,8 +15,9 @@
 
 namespace nat::stun {
 
-// How many 438 in a row are believed; a server whose every nonce is stale is broken or hostile.
-inline constexpr unsigned max_stale_nonces = 3;
+// How many challenges to signed requests are taken up in a row; a server whose every nonce is stale
+// and every realm another is broken or hostile.
+inline constexpr unsigned max_challenges = 3;
 // An offer longer than this is refused; a real one takes 8 octets.
 inline constexpr std::size_t max_algorithms_size = 128;
 
@@ -50,7 +51,7 @@ class long_term_session {
   bool anonymous_ = false;  // USERHASH in place of USERNAME
   std::array<std::byte, 32> userhash_{};
   long_term_key key_;
-  unsigned stale_ = 0;
+  unsigned challenges_ = 0;  // to signed requests, since the last good answer
 };
 
 }  // namespace nat::stun

@@ -170,6 +170,108 @@ TEST_CASE_FIXTURE(fixture, "what is not its answer is handed back") {
   CHECK(c.handle_datagram(udp, good, start));
 }
 
+namespace {
+
+// A server that asks for "user" and "pass" of example.org.
+struct guarded {
+  long_term_key key = make_long_term_key(password_algorithm::md5, "user", "example.org", "pass");
+  std::string nonce = "n1";
+
+  [[nodiscard]] bytes refuse(byte_view request, int code) const {
+    return respond(request, binding_error, [&](auto& w) {
+      w.template put<attr::error_code>({code, "no"});
+      w.template put<attr::realm>("example.org").template put<attr::nonce>(nonce);
+    });
+  }
+  [[nodiscard]] bytes serve(byte_view request) const {
+    const auto view = message_view::parse(request);
+    REQUIRE(view);
+    if (!view->has<attr::message_integrity>()) return refuse(request, 401);
+    if (view->get<attr::nonce>() != nonce) return refuse(request, 438);
+    if (!view->authenticate(key.view())) return refuse(request, 401);
+    std::array<std::byte, 256> room;
+    return to_bytes(*message_writer(room, binding_success, view->id())
+                         .put<attr::xor_mapped_address>(outside)
+                         .finish_signed(key.view()));
+  }
+};
+
+struct guarded_fixture {
+  nat::test::seeded_random random{};
+  guarded server{};
+  client make(const char* password, transport proto = transport::udp) {
+    const path over{proto, udp.local, udp.remote};
+    return client({.server = over, .timing = {}, .username = "user", .password = password}, random,
+                  start);
+  }
+};
+
+}  // namespace
+
+TEST_CASE_FIXTURE(guarded_fixture, "credentials: asked for, given, and the answer verified") {
+  auto c = make("pass");
+  const auto first = c.poll_transmit();
+  CHECK(c.handle_datagram(udp, server.serve(first->data), start + 10ms));
+  auto second = c.poll_transmit();
+  REQUIRE(second);
+  CHECK(message_view::parse(second->data)->id() != message_view::parse(first->data)->id());
+  // The nonce changes meanwhile.
+  server.nonce = "n2";
+  CHECK(c.handle_datagram(udp, server.serve(second->data), start + 20ms));
+  second = c.poll_transmit();
+  REQUIRE(second);
+  CHECK(c.handle_datagram(udp, server.serve(second->data), start + 50ms));
+  const auto got = expect<binding_answer>(c);
+  CHECK(got.mapped == outside);
+  CHECK(got.rtt == 30ms);  // of the last request
+}
+
+TEST_CASE_FIXTURE(guarded_fixture, "credentials: wrong ones are refused at the second 401") {
+  auto c = make("wrong");
+  CHECK(c.handle_datagram(udp, server.serve(c.poll_transmit()->data), start));
+  CHECK(c.handle_datagram(udp, server.serve(c.poll_transmit()->data), start));
+  const auto got = expect<binding_failure>(c);
+  CHECK(got.why == binding_failure::cause::refused);
+  CHECK(got.code == 401);
+}
+
+TEST_CASE_FIXTURE(guarded_fixture, "credentials: none given, the 401 is the answer") {
+  client c({.server = udp, .timing = {}}, random, start);
+  CHECK(c.handle_datagram(udp, server.serve(c.poll_transmit()->data), start));
+  CHECK(expect<binding_failure>(c).code == 401);
+}
+
+TEST_CASE_FIXTURE(guarded_fixture, "credentials: an answer that does not know them never came") {
+  for (const auto proto : {transport::udp, transport::tcp}) {
+    auto c = make("pass", proto);
+    const path over{proto, udp.local, udp.remote};
+    CHECK(c.handle_datagram(over, server.serve(c.poll_transmit()->data), start));
+    const auto request = c.poll_transmit();
+    REQUIRE(request);
+    std::array<std::byte, max_binding_answer> room;
+    CHECK(c.handle_datagram(over, *answer(request->data, udp.local, room), start));
+    if (proto == transport::udp) {
+      client waits = c;
+      while (const auto next = waits.next_timeout()) {
+        waits.handle_timeout(*next);
+        (void)waits.poll_transmit();
+      }
+      CHECK(expect<binding_failure>(waits).why == binding_failure::cause::not_authentic);
+      CHECK(c.handle_datagram(over, server.serve(request->data), start));
+      CHECK(expect<binding_answer>(c).mapped == outside);
+    } else {
+      CHECK(expect<binding_failure>(c).why == binding_failure::cause::not_authentic);
+    }
+  }
+}
+
+TEST_CASE_FIXTURE(guarded_fixture, "credentials: names that no attribute can hold") {
+  client c({.server = udp, .timing = {}, .username = std::string(764, 'u'), .password = "p"},
+           random, start);
+  CHECK(c.handle_datagram(udp, server.serve(c.poll_transmit()->data), start));
+  CHECK(expect<binding_failure>(c).why == binding_failure::cause::refused);
+}
+
 TEST_CASE("over a stream: sent once, and its end is an answer") {
   nat::test::seeded_random random;
   const path tcp{transport::tcp, udp.local, udp.remote};

@@ -110,7 +110,7 @@ TEST_CASE("wrong credentials are tried once") {
 TEST_CASE("438: the next nonce, the same realm, and not for ever") {
   long_term_session session("user", "pass");
   CHECK(tell(session, {}) == verdict::retry);
-  for (unsigned i = 0; i < max_stale_nonces; ++i) {
+  for (unsigned i = 0; i < max_challenges; ++i) {
     const auto nonce = "stale" + std::to_string(i);
     CHECK(tell(session, {.code = 438, .realm = {}, .nonce = nonce}, true) == verdict::retry);
     const auto raw = signed_request(session);
@@ -119,6 +119,15 @@ TEST_CASE("438: the next nonce, the same realm, and not for ever") {
     CHECK(view->get<attr::realm>() == "example.org");
   }
   CHECK(tell(session, {.code = 438, .nonce = "again"}, true) == verdict::refused);
+}
+
+TEST_CASE("401 with ever another realm is not followed for ever") {
+  long_term_session session("user", "pass");
+  for (unsigned i = 0; i <= max_challenges; ++i) {
+    const auto said = tell(session, {.realm = "realm" + std::to_string(i)}, i > 0);
+    CHECK(said == verdict::retry);
+  }
+  CHECK(tell(session, {.realm = "one more"}, true) == verdict::refused);
 }
 
 TEST_CASE("438 keeps the algorithm that was chosen") {
