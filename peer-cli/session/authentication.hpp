@@ -1,0 +1,48 @@
+#pragma once
+
+// Both ends prove that they know the shared secret, over a data channel of the connection that the
+// proof is bound to: CPace (protocol/pake) with both DTLS fingerprints and both names in its
+// associated data. Whoever relays or terminates the DTLS in between has other fingerprints, so the
+// confirmations don't match; and each attempt costs a guesser one whole connection.
+//
+// Over the channel "auth" (its messages are binary): the offerer's share, the answerer's share with
+// its confirmation, the offerer's confirmation.
+
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "protocol/base/bytes.hpp"
+#include "protocol/base/random.hpp"
+#include "protocol/dtls/certificate.hpp"
+
+namespace nat::session {
+
+inline constexpr char authentication_label[] = "auth";
+
+struct authentication_config {
+  bool initiator;  // the offerer
+  std::string secret;
+  std::string initiator_id, responder_id;
+  dtls::fingerprint initiator_certificate, responder_certificate;
+};
+
+class authentication {
+ public:
+  authentication(const authentication_config&, random_source&);
+  ~authentication();
+  authentication(authentication&&) noexcept;
+  authentication& operator=(authentication&&) noexcept;
+
+  enum class progress : std::uint8_t { going_on, proven, refused };
+  // The next message to the other end, if there is one.
+  [[nodiscard]] std::optional<bytes> poll_message();
+  // `refused`: the other end does not know the secret, or the connection is not the one it sees.
+  progress handle(byte_view message);
+
+ private:
+  struct state;
+  std::unique_ptr<state> state_;
+};
+
+}  // namespace nat::session
