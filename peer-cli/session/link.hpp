@@ -94,6 +94,7 @@ class link {
   void add_remote(const sdp::candidate&, time_point now);
   void end_of_remote(time_point now);
   void resolved(const std::string& name, const std::optional<address>&, time_point now);
+  [[nodiscard]] bool closing() const { return close_deadline_.has_value(); }
   [[nodiscard]] bool has_remote() const { return remote_.has_value(); }
 
   bool handle_datagram(const path& from, byte_view datagram, time_point now);
@@ -113,6 +114,11 @@ class link {
   [[nodiscard]] std::optional<link_event> poll_event(time_point now);
   [[nodiscard]] std::optional<time_point> next_timeout() const;
 
+  // The largest message that the other end takes.
+  [[nodiscard]] std::size_t max_message_size() const {
+    const auto theirs = remote_ ? remote_->max_message_size : 0;
+    return theirs == 0 ? datachannel::connection_config{}.max_message_size : theirs;
+  }
   [[nodiscard]] const std::string& session() const { return config_.session; }
   [[nodiscard]] const std::string& remote_id() const { return config_.remote_id; }
   [[nodiscard]] const ice::agent& agent() const { return agent_; }

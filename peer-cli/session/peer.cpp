@@ -14,6 +14,11 @@ peer::peer(peer_config config, const dtls::certificate& own, random_source& rand
   start_gathering(now);
   if (config_.target) connect_deadline_ = now + config_.timeout;
   learn_servers(config_.servers, now);
+  if (!config_.use_signaling) {
+    signaling_.stop();
+    end_of_servers(now);
+    return;
+  }
   flush_signaling(now);
 }
 
@@ -28,6 +33,7 @@ void peer::start_link(bool offerer, const std::string& remote, std::string sessi
   config.secret = config_.secret;
   config.agent = config_.agent;
   link_ = std::make_unique<session::link>(std::move(config), own_, random_, now);
+  ended_.reset();
   described_ = outcome_told_ = false;
   if (!config_.target) connect_deadline_ = now + config_.timeout;
   for (const auto& found : found_) link_->add_local(found.what, now);
@@ -55,7 +61,7 @@ void peer::drop_link(std::optional<failure> why, time_point now) {
       last_words_.push_back(std::move(*out));
     }
   }
-  link_.reset();
+  ended_ = std::move(link_);
   connect_deadline_.reset();
   described_ = false;
   events_.emplace_back(link_ended{std::move(why)});

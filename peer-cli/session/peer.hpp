@@ -31,6 +31,8 @@ struct peer_config {
   path_policy policy = path_policy::all;
   std::optional<std::string> secret;
   std::vector<given_server> servers;  // in place of those announced
+  bool use_signaling = true;          // false: only gathers, from `servers`
+  bool relays_at_once = false;        // ask for relayed addresses before anyone comes
   duration timeout = std::chrono::seconds{30};
   ice::agent_config agent;
 };
@@ -96,7 +98,9 @@ class peer {
   void handle_timeout(time_point now);
 
   // The link, while there is one; for channels and reports.
-  [[nodiscard]] session::link* current() { return link_ ? link_.get() : nullptr; }
+  [[nodiscard]] session::link* current() { return link_.get(); }
+  // The link that link_ended told about, until the next one starts; for reports.
+  [[nodiscard]] const session::link* ended() const { return ended_.get(); }
   [[nodiscard]] const peer_config& config() const { return config_; }
 
   // Ends the link in order and tells the other side; link_ended follows.
@@ -153,7 +157,7 @@ class peer {
   std::unique_ptr<ice::gatherer> gatherer_;
   std::unique_ptr<ice::gatherer> retiring_;  // gives its allocations back
   std::uint32_t epoch_ = 0;                  // of gatherer_, in the upper half of stream ids
-  std::unique_ptr<session::link> link_;
+  std::unique_ptr<session::link> link_, ended_;
   std::deque<transmit> last_words_;  // of a link that has ended
 
   struct pending_server {

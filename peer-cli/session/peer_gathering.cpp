@@ -21,7 +21,8 @@ void peer::start_gathering(time_point now) {
   gatherer_ = std::make_unique<ice::gatherer>(gather_config_for(config_), random_, now);
   ++epoch_;
   found_.clear();
-  gathered_ = relays_asked_ = false;
+  gathered_ = false;
+  relays_asked_ = config_.relays_at_once;
   if (stopping_) return;
   for (const auto& s : sockets_) gatherer_->add_socket(s.base, s.preference, now);
   for (const auto& server : servers_) {

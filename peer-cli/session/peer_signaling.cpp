@@ -41,7 +41,10 @@ void peer::handle(signaling_event& event, time_point now) {
     }
     if (registration.ttl > 0) refresh_at_ = now + std::chrono::seconds(registration.ttl) * 4 / 5;
     events_.emplace_back(std::move(told));
-    if (config_.servers.empty()) learn_servers(announced, now);
+    if (config_.servers.empty()) {
+      learn_servers(announced, now);
+      end_of_servers(now);
+    }
     if (config_.target && !std::exchange(offered_, true)) make_offer(now);
   } else if (auto* const message = std::get_if<signal::server_message>(&event)) {
     handle(*message, now);

@@ -52,12 +52,12 @@ void pipe::received(datachannel::message&& message, link& over, time_point now) 
   }
 }
 
-void pipe::written(link& over, time_point now) {
+void pipe::written(link* over, time_point now) {
   output_size_ -= output_.front().size();
   output_.pop_front();
   if (paused_ && output_size_ < output_limit / 2) {
     paused_ = false;
-    over.resume(now);
+    if (over != nullptr) over->resume(now);
   }
 }
 

@@ -29,7 +29,7 @@ class pipe {
   // From the peer: what to write out, in order. `written` once it is.
   void received(datachannel::message&&, link&, time_point now);
   [[nodiscard]] const bytes* front() const { return output_.empty() ? nullptr : &output_.front(); }
-  void written(link&, time_point now);
+  void written(link*, time_point now);  // no link: it has ended, and this is what was left
   // Our reader went away.
   void abandon(link&, time_point now);
 
@@ -39,6 +39,7 @@ class pipe {
   [[nodiscard]] datachannel::channel_id id() const { return id_; }
   // Whole: the peer said that it was at its end, and all of it is written out.
   [[nodiscard]] bool output_complete() const { return remote_ended_ && output_.empty(); }
+  [[nodiscard]] bool remote_ended() const { return remote_ended_; }
   [[nodiscard]] bool closed() const { return closed_; }
   [[nodiscard]] bool abandoned() const { return abandoned_; }
   // Nothing is left to do in either direction.
