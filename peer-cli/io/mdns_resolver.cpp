@@ -1,5 +1,8 @@
 #include "peer-cli/io/mdns_resolver.hpp"
 
+#include <netinet/in.h>
+#include <sys/socket.h>
+
 #include <array>
 #include <utility>
 #include <vector>
@@ -8,7 +11,7 @@
 #include <boost/asio/ip/udp.hpp>
 #include <boost/asio/steady_timer.hpp>
 
-#include "ice/gather/mdns.hpp"
+#include "ice/gather/mdns_resolver.hpp"
 #include "peer-cli/io/interfaces.hpp"
 #include "protocol/base/big_endian.hpp"
 
@@ -17,82 +20,118 @@ namespace nat::peer_io {
 namespace net = boost::asio;
 using udp = net::ip::udp;
 using error_code = boost::system::error_code;
+using clock = std::chrono::steady_clock;
 
-// One name: a query out of every IPv4 interface, repeated once; the first answer counts.
-struct mdns_resolver::lookup : std::enable_shared_from_this<lookup> {
-  lookup(const net::any_io_executor& e, std::string wanted, std::function<void(std::optional<address>)> result,
-         std::weak_ptr<int> owner)
-      : executor(e), timer(e), name(std::move(wanted)), on_result(std::move(result)), alive(std::move(owner)) {}
+namespace {
 
-  void start() {
-    for (const auto& ip : host_addresses()) {
-      if (ip.v4) open(ip);
-    }
-    ask(2);
-  }
+net::ip::address_v4 to_asio(const address& v4) {
+  return net::ip::address_v4(load_be<std::uint32_t>(v4.octets));
+}
 
-  void open(const address& ip) {
-    const auto from = net::ip::address_v4(load_be<std::uint32_t>(ip.octets));
-    error_code error;
-    udp::socket socket(executor);
-    socket.open(udp::v4(), error);
-    if (!error) socket.bind({from, 0}, error);
-    if (!error) socket.set_option(net::ip::multicast::outbound_interface(from), error);
-    if (error) return;  // an interface that can't do multicast has no neighbours to ask
-    sockets.push_back(std::make_unique<listener>(std::move(socket)));
-    receive(*sockets.back());
-  }
+endpoint from_asio(const udp::endpoint& from) {
+  return {make_v4(from.address().to_v4().to_uint()), from.port()};
+}
 
-  void ask(int rounds) {
-    const auto query = ice::make_mdns_query(name);
-    const udp::endpoint group(net::ip::make_address_v4("224.0.0.251"), 5353);
-    for (auto& one : sockets) {
-      error_code lost;
-      one->socket.send_to(net::buffer(query), group, 0, lost);
-    }
-    timer.expires_after(std::chrono::milliseconds{500});
-    timer.async_wait([self = shared_from_this(), rounds](error_code error) {
-      if (error) return;
-      rounds > 1 ? self->ask(rounds - 1) : self->finish(std::nullopt);
-    });
-  }
+}  // namespace
 
-  struct listener {
-    explicit listener(udp::socket s) : socket(std::move(s)) {}
+struct mdns_resolver::state : std::enable_shared_from_this<state> {
+  state(net::any_io_executor e, result r)
+      : executor(std::move(e)), timer(executor), on_result(std::move(r)) {}
+
+  struct interface {
+    explicit interface(udp::socket s) : socket(std::move(s)) {}
     udp::socket socket;
     udp::endpoint from;
     std::array<std::byte, 1500> buffer{};
   };
 
-  void receive(listener& one) {
-    one.socket.async_receive_from(net::buffer(one.buffer), one.from,
-                                  [self = shared_from_this(), &one](error_code error, std::size_t size) {
-                                    if (error) return;
-                                    const auto found =
-                                        ice::parse_mdns_answer(byte_view(one.buffer).first(size), self->name);
-                                    found ? self->finish(*found) : self->receive(one);
-                                  });
+  void open_all() {
+    if (!std::exchange(opened, true)) {
+      for (const auto& ip : host_addresses()) {
+        if (ip.v4) open(to_asio(ip));
+      }
+    }
   }
 
-  void finish(std::optional<address> found) {
-    timer.cancel();
-    for (auto& one : sockets) one->socket.close();
-    if (auto result = std::exchange(on_result, nullptr); result && !alive.expired()) result(found);
+  // Shares the port with whatever else answers mDNS on this host; without it, legacy answers still
+  // come.
+  void open(const net::ip::address_v4& on) {
+    const auto group = to_asio(ice::mdns::group_v4().ip);
+    error_code error, lesser;
+    udp::socket socket(executor);
+    socket.open(udp::v4(), error);
+    if (error) return;
+    const int yes = 1, no = 0;
+    ::setsockopt(socket.native_handle(), SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
+    ::setsockopt(socket.native_handle(), SOL_SOCKET, SO_REUSEPORT, &yes, sizeof yes);
+    ::setsockopt(socket.native_handle(), IPPROTO_IP, IP_MULTICAST_ALL, &no, sizeof no);
+    socket.bind({net::ip::address_v4::any(), ice::mdns::port}, lesser);
+    if (lesser) socket.bind({on, 0}, error);
+    if (!error) socket.set_option(net::ip::multicast::join_group(group, on), error);
+    if (!error) socket.set_option(net::ip::multicast::outbound_interface(on), error);
+    if (error) return;  // an interface that can't do multicast has no neighbours to ask
+    interfaces.push_back(std::make_unique<interface>(std::move(socket)));
+    receive(*interfaces.back());
+  }
+
+  void receive(interface& in) {
+    in.socket.async_receive_from(
+        net::buffer(in.buffer), in.from,
+        [self = shared_from_this(), &in](error_code error, std::size_t size) {
+          if (error == net::error::operation_aborted || self->closed) return;
+          if (!error) {
+            self->resolver.handle_datagram(from_asio(in.from), byte_view(in.buffer).first(size));
+            self->pump();
+          }
+          if (!self->closed) self->receive(in);
+        });
+  }
+
+  void pump() {
+    const udp::endpoint group(to_asio(ice::mdns::group_v4().ip), ice::mdns::port);
+    while (const auto query = resolver.poll_transmit()) {
+      for (auto& one : interfaces) {
+        error_code lost;  // asked again in a second
+        one->socket.send_to(net::buffer(*query), group, 0, lost);
+      }
+    }
+    while (auto event = resolver.poll_event()) {
+      if (!closed) on_result(event->name, event->address);
+    }
+    const auto next = resolver.next_timeout();
+    if (!next || closed) return;
+    timer.expires_at(*next);
+    timer.async_wait([self = shared_from_this()](error_code error) {
+      if (error || self->closed) return;
+      self->resolver.handle_timeout(clock::now());
+      self->pump();
+    });
   }
 
   net::any_io_executor executor;
   net::steady_timer timer;
-  std::string name;
-  std::function<void(std::optional<address>)> on_result;
-  std::weak_ptr<int> alive;
-  std::vector<std::unique_ptr<listener>> sockets;
+  result on_result;
+  ice::mdns::resolver resolver;
+  std::vector<std::unique_ptr<interface>> interfaces;
+  bool opened = false, closed = false;
 };
 
-mdns_resolver::mdns_resolver(net::any_io_executor executor) : executor_(std::move(executor)) {}
-mdns_resolver::~mdns_resolver() = default;
+mdns_resolver::mdns_resolver(net::any_io_executor executor, result on_result)
+    : state_(std::make_shared<state>(std::move(executor), std::move(on_result))) {}
 
-void mdns_resolver::resolve(const std::string& name, std::function<void(std::optional<address>)> on_result) {
-  std::make_shared<lookup>(executor_, name, std::move(on_result), alive_)->start();
+mdns_resolver::~mdns_resolver() {
+  state_->closed = true;
+  state_->timer.cancel();
+  for (auto& one : state_->interfaces) {
+    error_code ignored;
+    one->socket.close(ignored);
+  }
+}
+
+void mdns_resolver::ask(const std::string& name) {
+  state_->open_all();
+  if (!state_->resolver.ask(name, clock::now())) return state_->on_result(name, std::nullopt);
+  state_->pump();
 }
 
 }  // namespace nat::peer_io

@@ -1,7 +1,8 @@
 #pragma once
 
-// Finds the address behind a ".local" name, as browsers put into their candidates, by one-shot
-// multicast DNS (RFC 6762, 5.1) from an ephemeral port.
+// Gives ice::mdns::resolver its sockets: one on the group's port out of each IPv4 interface, opened
+// at the first name that is asked for. How they must be set up: ice/gather/mdns.hpp. Left out: IPv6
+// transport (the answers carry addresses of both families all the same).
 
 #include <functional>
 #include <memory>
@@ -16,15 +17,16 @@ namespace nat::peer_io {
 
 class mdns_resolver {
  public:
-  explicit mdns_resolver(boost::asio::any_io_executor);
+  using result = std::function<void(const std::string& name, std::optional<address>)>;
+
+  // `on_result` is called once for each address of a name, or once with none.
+  mdns_resolver(boost::asio::any_io_executor, result on_result);
   ~mdns_resolver();
-  // Calls back once, with nothing when nobody answers within a second.
-  void resolve(const std::string& name, std::function<void(std::optional<address>)> on_result);
+  void ask(const std::string& name);
 
  private:
-  struct lookup;
-  boost::asio::any_io_executor executor_;
-  std::shared_ptr<int> alive_ = std::make_shared<int>();
+  struct state;
+  std::shared_ptr<state> state_;
 };
 
 }  // namespace nat::peer_io

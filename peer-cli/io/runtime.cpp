@@ -61,7 +61,11 @@ runtime::runtime(runtime_options options, session::peer_config config)
                       [this](std::string reason) {
                         peer_.signaling_closed(reason, clock::now()), pump();
                       }}),
-      names_(context_.get_executor()),
+      names_(context_.get_executor(),
+             [this](const std::string& name, std::optional<address> found) {
+               peer_.name_resolved(name, found, clock::now());
+               pump();
+             }),
       timer_(context_),
       signals_(context_, SIGINT, SIGTERM) {
   add_sockets();
@@ -196,10 +200,7 @@ void runtime::perform(session::request& wanted) {
   } else if (const auto* const resolve = std::get_if<session::resolve_server>(&wanted)) {
     perform(*resolve);
   } else if (const auto* const name = std::get_if<session::resolve_name>(&wanted)) {
-    names_.resolve(name->name, [this, text = name->name](std::optional<address> found) {
-      peer_.name_resolved(text, found, clock::now());
-      pump();
-    });
+    names_.ask(name->name);
   } else if (const auto* const open = std::get_if<ice::open_stream>(&wanted)) {
     perform(*open);
   } else if (const auto* const close = std::get_if<ice::close_stream>(&wanted)) {

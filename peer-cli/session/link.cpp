@@ -3,6 +3,7 @@
 #include <type_traits>
 #include <utility>
 
+#include "ice/gather/mdns.hpp"
 #include "peer-cli/session/candidate_text.hpp"
 #include "protocol/demux.hpp"
 
@@ -99,12 +100,13 @@ void link::add_remote(const sdp::candidate& candidate, time_point now) {
   if (candidate.ufrag && remote_ && *candidate.ufrag != remote_->ufrag)
     return;  // another generation's
   if (config_.policy == path_policy::direct && candidate.type == sdp::candidate_type::relay) return;
-  if (is_name(candidate.host)) {
-    if (!candidate.host.ends_with(".local") || unresolved_.size() >= config_.max_names) return;
-    unresolved_.push_back(candidate);
-    events_.emplace_back(name_wanted{candidate.host});
-    return;
-  }
+  if (!is_name(candidate.host)) return add_address(candidate, now);
+  if (!ice::mdns::is_name(candidate.host) || unresolved_.size() >= config_.max_names) return;
+  unresolved_.push_back(candidate);
+  events_.emplace_back(name_wanted{candidate.host});
+}
+
+void link::add_address(const sdp::candidate& candidate, time_point now) {
   if (const auto usable = from_sdp(candidate)) {
     note("remote candidate " + std::string(to_string(usable->kind)) + ' ' +
              to_string(usable->address),
@@ -118,16 +120,16 @@ void link::end_of_remote(time_point now) {
   agent_.end_of_remote(now);
 }
 
+// A name may have several addresses; each call brings one more.
 void link::resolved(const std::string& name, const std::optional<address>& where, time_point now) {
-  std::vector<sdp::candidate> ready;
-  std::erase_if(unresolved_, [&](const sdp::candidate& c) {
-    if (c.host == name) ready.push_back(c);
-    return c.host == name;
-  });
-  if (!where) return;  // its checks will reach us all the same, and make it peer-reflexive
-  for (auto& candidate : ready) {
+  if (!where) {  // its checks will reach us all the same, and make it peer-reflexive
+    std::erase_if(unresolved_, [&](const sdp::candidate& c) { return c.host == name; });
+    return;
+  }
+  for (auto candidate : unresolved_) {
+    if (candidate.host != name) continue;
     candidate.host = to_string(*where);
-    add_remote(candidate, now);
+    add_address(candidate, now);
   }
 }
 

@@ -130,6 +130,7 @@ class link {
   [[nodiscard]] std::uint64_t unchecked_datagrams() const { return unchecked_; }
 
  private:
+  void add_address(const sdp::candidate&, time_point now);
   void start_channel(time_point now);
   void drain_agent(time_point now);
   void drain_connection(time_point now);
