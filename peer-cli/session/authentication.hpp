@@ -2,12 +2,14 @@
 
 // Both ends prove that they know the shared secret, over a data channel of the connection that the
 // proof is bound to: CPace (protocol/pake) with both DTLS fingerprints and both names in its
-// associated data. Whoever relays or terminates the DTLS in between has other fingerprints, so the
-// confirmations don't match; and each attempt costs a guesser one whole connection.
+// channel identifier. Whoever relays or terminates the DTLS in between has other fingerprints, so
+// the confirmations don't match; and each attempt costs a guesser one whole connection.
 //
-// Over the channel "auth" (its messages are binary): the offerer's share, the answerer's share with
-// its confirmation, the offerer's confirmation.
+// Binary messages over the channel "auth": each side's share, each side's confirmation, and from
+// the responder one octet more: it has verified us, so that what we send on other channels, which
+// may overtake this one, finds it ready.
 
+#include <deque>
 #include <memory>
 #include <optional>
 #include <string>
@@ -15,6 +17,7 @@
 #include "protocol/base/bytes.hpp"
 #include "protocol/base/random.hpp"
 #include "protocol/dtls/certificate.hpp"
+#include "protocol/pake/cpace.hpp"
 
 namespace nat::session {
 
@@ -30,9 +33,6 @@ struct authentication_config {
 class authentication {
  public:
   authentication(const authentication_config&, random_source&);
-  ~authentication();
-  authentication(authentication&&) noexcept;
-  authentication& operator=(authentication&&) noexcept;
 
   enum class progress : std::uint8_t { going_on, proven, refused };
   // The next message to the other end, if there is one.
@@ -41,8 +41,9 @@ class authentication {
   progress handle(byte_view message);
 
  private:
-  struct state;
-  std::unique_ptr<state> state_;
+  bool initiator_;
+  std::unique_ptr<pake::cpace> exchange_;
+  std::deque<bytes> outbox_;
 };
 
 }  // namespace nat::session

@@ -296,12 +296,17 @@ void link::authenticate(time_point now) {
                             config_.offerer ? config_.remote_id : config_.local_id, a, b},
       random_);
   proof_deadline_ = now + config_.authentication_timeout;
-  if (!config_.offerer) return;
+  if (!config_.offerer) return;  // the other side opens the channel
   datachannel::channel_options options;
   options.label = authentication_label;
   proof_channel_ = channel_->open(options, now);
-  if (const auto message = proof_->poll_message(); message && proof_channel_) {
-    channel_->send(*proof_channel_, *message, true, now);
+  send_proofs(now);
+}
+
+void link::send_proofs(time_point now) {
+  while (proof_ && proof_channel_) {
+    const auto message = proof_->poll_message();
+    if (!message || !channel_->send(*proof_channel_, *message, true, now)) return;
   }
 }
 
@@ -316,14 +321,14 @@ bool link::handle_authentication(datachannel::event& event, time_point now) {
            now);
     } else if (!proof_channel_) {
       proof_channel_ = opened->id;
+      send_proofs(now);
     }
     return true;
   }
   if (const auto* const message = std::get_if<datachannel::message>(&event);
       message && proof_channel_ == message->id && proof_ && !proven_) {
     const auto progress = proof_->handle(message->data);
-    while (const auto reply = proof_->poll_message())
-      channel_->send(message->id, *reply, true, now);
+    send_proofs(now);
     if (progress == authentication::progress::refused) {
       fail({exit_status::wrong_peer, "secret-mismatch",
             "the peer does not know the secret; give both ends the same --secret-file"},
