@@ -193,11 +193,7 @@ void link::handle_timeout(time_point now) {
     channel_->handle_timeout(now);
     drain_connection(now);
   }
-  if (proof_deadline_ && now >= *proof_deadline_) {
-    fail({exit_status::wrong_peer, "secret-mismatch",
-          "the peer did not prove that it knows the secret; give both ends the same --secret-file"},
-         now);
-  }
+  if (proof_deadline_ && now >= *proof_deadline_) fail_proof(now);
   if (close_deadline_ && now >= *close_deadline_) {
     close_deadline_.reset();
     ended_ = true;
@@ -261,6 +257,7 @@ void link::handle(datachannel::event& event, time_point now) {
     authenticate(now);
   } else if (std::holds_alternative<datachannel::closed>(event)) {
     close_deadline_.reset();
+    if (proof_deadline_) return fail_proof(now);  // who hangs up on the question has no answer
     if (!std::exchange(ended_, true)) events_.emplace_back(peer_left{});
   } else if (auto* const failed = std::get_if<datachannel::failed>(&event)) {
     const bool stranger = failed->why == datachannel::failure::fingerprint_mismatch;
@@ -271,7 +268,7 @@ void link::handle(datachannel::event& event, time_point now) {
             : failure{exit_status::path_lost, "channel-failed",
                       "the encrypted channel failed to " + failed->detail},
         now);
-  } else if (!handle_authentication(event, now)) {
+  } else if (!ended_ && !handle_authentication(event, now)) {
     std::visit(
         [&](auto& e) {
           if constexpr (std::is_constructible_v<link_event, decltype(std::move(e))>) {
@@ -330,9 +327,7 @@ bool link::handle_authentication(datachannel::event& event, time_point now) {
     const auto progress = proof_->handle(message->data);
     send_proofs(now);
     if (progress == authentication::progress::refused) {
-      fail({exit_status::wrong_peer, "secret-mismatch",
-            "the peer does not know the secret; give both ends the same --secret-file"},
-           now);
+      fail_proof(now);
     } else if (progress == authentication::progress::proven) {
       proven_ = true;
       proof_deadline_.reset();
@@ -348,9 +343,15 @@ bool link::handle_authentication(datachannel::event& event, time_point now) {
          is_proof(std::get_if<datachannel::writable>(&event));
 }
 
+void link::fail_proof(time_point now) {
+  fail({exit_status::wrong_peer, "secret-mismatch",
+        "the peer did not prove that it knows the secret; give both ends the same --secret-file"},
+       now);
+}
+
 void link::fail(failure why, time_point now) {
-  if (std::exchange(ended_, true)) return;
   proof_deadline_.reset();
+  if (std::exchange(ended_, true)) return;
   note("failed: " + why.code, now);
   if (channel_) channel_->shutdown(now);
   events_.emplace_back(std::move(why));
@@ -398,17 +399,14 @@ void link::shutdown(time_point now) {
 
 std::optional<transmit> link::poll_transmit(time_point now) {
   if (auto check = agent_.poll_transmit()) return check;
-  while (channel_) {
-    auto batch = channel_->poll_transmit();
-    if (!batch) break;
-    const auto via = agent_.selected();
-    if (!via) continue;  // nowhere to send it; SCTP and DTLS repeat what matters
-    agent_.note_sent(*via, now);
-    const bool relayed = current_ && is_relayed(*current_);
-    (relayed ? traffic_.relay_sent : traffic_.direct_sent) += batch->data.size();
-    return transmit{*via, std::move(batch->data), batch->segment_size, std::nullopt};
-  }
-  return std::nullopt;
+  const auto via = agent_.selected();
+  if (!channel_ || !via) return std::nullopt;  // without a path it waits where it is
+  auto batch = channel_->poll_transmit();
+  if (!batch) return std::nullopt;
+  agent_.note_sent(*via, now);
+  const bool relayed = current_ && is_relayed(*current_);
+  (relayed ? traffic_.relay_sent : traffic_.direct_sent) += batch->data.size();
+  return transmit{*via, std::move(batch->data), batch->segment_size, std::nullopt};
 }
 
 std::optional<link_event> link::poll_event(time_point now) {

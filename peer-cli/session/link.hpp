@@ -138,6 +138,7 @@ class link {
   void handle(datachannel::event&, time_point now);
   void authenticate(time_point now);
   void send_proofs(time_point now);
+  void fail_proof(time_point now);
   bool handle_authentication(datachannel::event&, time_point now);
   void note(std::string what, time_point now);
   void count_received(const path&, std::size_t);
