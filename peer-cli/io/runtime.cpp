@@ -1,6 +1,8 @@
 #include "peer-cli/io/runtime.hpp"
 
+#include <algorithm>
 #include <csignal>
+#include <iterator>
 #include <memory>
 #include <utility>
 
@@ -32,22 +34,6 @@ std::optional<stun::io::udp_socket> open_socket(const net::any_io_executor& exec
 
 }  // namespace
 
-std::vector<stun::io::udp_socket> open_sockets(const net::any_io_executor& executor,
-                                               const runtime_options& options) {
-  std::vector<stun::io::udp_socket> sockets;
-  std::string why = "no network interface has an address";
-  for (const auto& on : options.bind.empty() ? host_addresses() : options.bind) {
-    if (auto socket = open_socket(executor, on, options, why)) {
-      sockets.push_back(std::move(*socket));
-    } else if (!options.bind.empty()) {
-      throw setup_error{"can't bind " + to_string(on) + ": " + why +
-                        "; --bind takes an address of this host, --port a range with a free port"};
-    }
-  }
-  if (sockets.empty()) throw setup_error{"can't open a UDP socket: " + why};
-  return sockets;
-}
-
 runtime::runtime(runtime_options options, session::peer_config config)
     : options_(std::move(options)),
       peer_(std::move(config), certificate_, random_, clock::now()),
@@ -66,35 +52,63 @@ runtime::runtime(runtime_options options, session::peer_config config)
                peer_.name_resolved(name, found, clock::now());
                pump();
              }),
+      interfaces_(context_.get_executor(), [this] { follow_addresses(); }),
       timer_(context_),
       signals_(context_, SIGINT, SIGTERM) {
-  add_sockets();
+  open_first_sockets();
 }
 
 runtime::~runtime() = default;
 
-void runtime::add_sockets() {
-  std::uint16_t preference = 65'535;
-  for (auto& opened : open_sockets(context_.get_executor(), options_)) {
-    const auto base = opened.local();
-    const auto [place, fresh] = sockets_.emplace(base, std::move(opened));
-    if (!fresh) continue;
-    place->second.start(
-        [this, base](const stun::io::udp_socket::received& in) {
-          const auto now = clock::now();
-          const path from{transport::udp, base, in.from};
-          for (std::size_t at = 0; at < in.data.size(); at += in.segment_size) {
-            const auto size = std::min(in.segment_size, in.data.size() - at);
-            peer_.handle_datagram(from, in.data.subspan(at, size), now);
-          }
-        },
-        [this] { pump(); },
-        [this, base](const endpoint& destination, int) {
-          peer_.handle_send_failure({transport::udp, base, destination}, clock::now());
-        });
-    peer_.add_socket(base, preference, clock::now());
-    preference = static_cast<std::uint16_t>(preference - 256);
+void runtime::open_first_sockets() {
+  std::string why = "no network interface has an address";
+  for (const auto& on : options_.bind.empty() ? host_addresses() : options_.bind) {
+    if (add_socket(on, why) || options_.bind.empty()) continue;
+    throw setup_error{"can't bind " + to_string(on) + ": " + why +
+                      "; --bind takes an address of this host, --port a range with a free port"};
   }
+  if (sockets_.empty()) throw setup_error{"can't open a UDP socket: " + why};
+}
+
+// Addresses come and go while we run: a cable, a hotel's network, a tunnel.
+void runtime::follow_addresses() {
+  if (!options_.bind.empty() || stopping_) return;
+  const auto present = host_addresses();
+  const auto stands_on = [](const auto& entry) { return entry.first.ip; };
+  for (auto socket = sockets_.begin(); socket != sockets_.end();) {
+    const auto base = socket->first;
+    const bool gone = std::ranges::find(present, base.ip) == present.end();
+    socket = gone ? sockets_.erase(socket) : std::next(socket);
+    if (gone) peer_.remove_socket(base, clock::now());
+  }
+  for (const auto& on : present) {
+    std::string why;  // an address that can't be bound yet is tried at the next change
+    if (std::ranges::find(sockets_, on, stands_on) == sockets_.end()) add_socket(on, why);
+  }
+  pump();
+}
+
+bool runtime::add_socket(const address& on, std::string& why) {
+  auto opened = open_socket(context_.get_executor(), on, options_, why);
+  if (!opened) return false;
+  const auto base = opened->local();
+  auto& socket = sockets_.emplace(base, std::move(*opened)).first->second;
+  socket.start(
+      [this, base](const stun::io::udp_socket::received& in) {
+        const auto now = clock::now();
+        const path from{transport::udp, base, in.from};
+        for (std::size_t at = 0; at < in.data.size(); at += in.segment_size) {
+          const auto size = std::min(in.segment_size, in.data.size() - at);
+          peer_.handle_datagram(from, in.data.subspan(at, size), now);
+        }
+      },
+      [this] { pump(); },
+      [this, base](const endpoint& destination, int) {
+        peer_.handle_send_failure({transport::udp, base, destination}, clock::now());
+      });
+  peer_.add_socket(base, next_preference_, clock::now());
+  if (next_preference_ > 256) next_preference_ = static_cast<std::uint16_t>(next_preference_ - 256);
+  return true;
 }
 
 session::exit_status runtime::run(command& what) {

@@ -16,6 +16,7 @@
 #include <boost/asio/signal_set.hpp>
 #include <boost/asio/steady_timer.hpp>
 
+#include "peer-cli/io/interface_monitor.hpp"
 #include "peer-cli/io/mdns_resolver.hpp"
 #include "peer-cli/io/websocket.hpp"
 #include "peer-cli/session/peer.hpp"
@@ -77,7 +78,9 @@ class runtime {
  private:
   using clock = std::chrono::steady_clock;
 
-  void add_sockets();
+  void open_first_sockets();
+  void follow_addresses();
+  bool add_socket(const address&, std::string& why);
   void perform(session::request&);
   void perform(const session::resolve_server&);
   void perform(const ice::open_stream&);
@@ -94,9 +97,11 @@ class runtime {
   session::peer peer_;
   websocket websocket_;
   mdns_resolver names_;
+  interface_monitor interfaces_;
   boost::asio::steady_timer timer_;
   boost::asio::signal_set signals_;
   std::map<endpoint, stun::io::udp_socket> sockets_;
+  std::uint16_t next_preference_ = 65'535;
   struct open_connection {
     std::optional<path> via;  // once open
     stun::io::stream stream;
