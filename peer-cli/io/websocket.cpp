@@ -172,9 +172,9 @@ class websocket::stream_connection final
     if (closed_) return;
     open_ = true;
     socket_.text(true);
-    if (handlers_.on_open) handlers_.on_open();
     if (!queue_.empty()) write();
     read();
+    if (handlers_.on_open) handlers_.on_open();
   }
 
   void read() {

@@ -94,7 +94,7 @@ class link {
   void add_remote(const sdp::candidate&, time_point now);
   void end_of_remote(time_point now);
   void resolved(const std::string& name, const std::optional<address>&, time_point now);
-  [[nodiscard]] bool closing() const { return close_deadline_.has_value(); }
+  [[nodiscard]] bool closing() const { return close_deadline_ || ended_; }
   [[nodiscard]] bool has_remote() const { return remote_.has_value(); }
 
   bool handle_datagram(const path& from, byte_view datagram, time_point now);

@@ -77,29 +77,19 @@ void peer::retire_gatherer(time_point now) {
   start_gathering(now);
 }
 
-void peer::end_link(const std::string& reason, time_point now) {
-  if (!link_) return;
-  if (!link_->secure_time()) {
-    return drop_link(failure{exit_status::interrupted, reason, "ended before it was connected"},
-                     now);
-  }
-  link_->shutdown(now);
-  flush_link(now);
-}
-
 void peer::stop(time_point now) {
   if (std::exchange(stopping_, true)) return;
-  if (link_) {
-    drop_link(failure{exit_status::interrupted, "interrupted", "ended here"}, now);
-  } else {
-    retire_gatherer(now);
-  }
   connect_deadline_.reset();
   refresh_at_.reset();
+  if (!link_) {
+    retire_gatherer(now);
+  } else if (!link_->closing()) {  // else it ends in order, and within its own time
+    drop_link(failure{exit_status::interrupted, "interrupted", "ended here"}, now);
+  }
 }
 
 bool peer::stopped() const {
-  return stopping_ && !retiring_;
+  return stopping_ && !link_ && !retiring_;
 }
 
 void peer::handle_datagram(const path& from, byte_view datagram, time_point now) {

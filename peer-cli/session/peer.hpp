@@ -103,8 +103,6 @@ class peer {
   [[nodiscard]] const session::link* ended() const { return ended_.get(); }
   [[nodiscard]] const peer_config& config() const { return config_; }
 
-  // Ends the link in order and tells the other side; link_ended follows.
-  void end_link(const std::string& reason, time_point now);
   // Ends everything: link, allocations, registration. `stopped` once nothing is left to be sent; it
   // takes at most a few round trips.
   void stop(time_point now);
