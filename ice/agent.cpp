@@ -20,7 +20,8 @@ agent::state::state(agent_config c, random_source& r, time_point now)
       tie_breaker(random_u64(r)),
       trust(config.doubt_after),
       started(now),
-      last_news(now) {
+      last_news(now),
+      signaling_delay(config.signaling_delay) {
   advance(now);
 }
 
@@ -194,8 +195,9 @@ void agent::set_remote(credentials remote, time_point now) {
     for (const auto& p : s.list.all()) {
       if (p.get() != s.selected) s.retry(*p);
     }
-  } else if (s.first_announced) {
-    s.signaling_round_trip = now - *s.first_announced;
+  } else if (s.first_announced && s.config.initial_role == role::controlling) {
+    // Whoever offers controls (RFC 8445, 6.1.1), and has waited for the answer.
+    s.signaling_delay = (now - *s.first_announced) / 2;
   }
   s.keys.set_remote(std::move(remote));
   s.last_news = now;
@@ -212,7 +214,7 @@ void agent::restart(credentials local, time_point now) {
   s.early.clear();
   s.followed.clear();
   s.first_announced.reset();
-  s.signaling_round_trip.reset();
+  s.signaling_delay = s.config.signaling_delay;
   s.timers.stop(timer::old_generation);
   s.started = s.last_news = now;
   if (s.selected == nullptr) s.at = state::phase::searching;
@@ -253,9 +255,10 @@ void agent::note_received(const path& via, time_point now) {
     s.trust.received(now);
   } else if (is_checked(via) && now - s.trust.last_received().value_or(s.started) > 200ms &&
              (!s.last_stray || now - *s.last_stray > 2s)) {
-    // The peer sends by another path while ours is silent: it may know more than we do.
+    // The peer sends by another path while ours is silent: it may know that what we send does not
+    // arrive, and its checks on our path would go on telling us that all is well.
     s.last_stray = now;
-    s.raise_doubt(now);
+    s.raise_doubt(now, true);
     s.advance(now);
     return;
   }

@@ -41,6 +41,10 @@ struct agent_config {
   // the normal ones follow opener_gap later. 0: no openers.
   std::uint8_t opener_hop_limit = 2;
   duration opener_gap = std::chrono::milliseconds{25};
+  // What is known of signaling's delay, from one peer to the other: whoever offers measures it by
+  // the answer, whoever answers can't. Openers then wait as long as the other side needs to be
+  // told.
+  std::optional<duration> signaling_delay = std::nullopt;
 
   unsigned max_check_sends = 9;  // of a pair that does not answer, within 12 s
   duration backup_interval = std::chrono::seconds{15};  // of checks that keep alternatives warm

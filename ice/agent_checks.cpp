@@ -127,7 +127,7 @@ std::optional<time_point> agent::state::hold_for(const pair& p, time_point now) 
                       .to = &p.remote,
                       .heard = heard,
                       .more_expected = !locals.ended,
-                      .signaling_round_trip = signaling_round_trip,
+                      .signaling_delay = signaling_delay,
                       .now = p.opened.value_or(now)});
 }
 

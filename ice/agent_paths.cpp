@@ -60,19 +60,15 @@ void agent::state::select(pair& p, time_point now) {
     timers.stop(timer::retry);
   }
   if (mine == role::controlling && !(p.nominated && p.nomination == nominations)) {
-    nominate(p, now);
+    p.nominated = false;
+    p.nomination = ++nominations;
+    p.brisk = true;
+    p.sends = 0;
+    p.due = now;
+    p.urgent = true;
   }
   refresh_upkeep(now);
   announce();
-}
-
-void agent::state::nominate(pair& p, time_point now) {
-  p.nominated = false;
-  p.nomination = ++nominations;
-  p.brisk = true;
-  p.sends = 0;
-  p.due = now;
-  p.urgent = true;
 }
 
 duration agent::state::round_trip(const pair& p) const {
@@ -101,9 +97,9 @@ void agent::state::refresh_upkeep(time_point now) {
 
 // ---- watching ----
 
-void agent::state::raise_doubt(time_point now) {
+void agent::state::raise_doubt(time_point now, bool one_way) {
   if (selected == nullptr || trust.raised()) return;
-  trust.raise(now);
+  trust.raise(now, one_way);
   verify(*selected, now);
   std::vector<pair*> alternatives;
   for (const auto& p : list.all()) {
@@ -196,8 +192,7 @@ void agent::state::arm_path(time_point now) {
   } else if (!lost) {
     timers.set(timer::doubt, trust.dead_at(round_trip(*selected)));
   } else if (at == phase::connected) {
-    timers.set(timer::doubt, std::max(*trust.raised() + disconnected_after,
-                                      *trust.dead_at(round_trip(*selected))));
+    timers.set(timer::doubt, *trust.raised() + disconnected_after);
   }
 }
 

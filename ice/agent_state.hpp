@@ -54,7 +54,7 @@ struct agent::state {
   time_point started;                         // the check list began
   time_point last_news;                       // candidates or credentials came
   std::optional<time_point> first_announced;  // of our candidates
-  std::optional<duration> signaling_round_trip;
+  std::optional<duration> signaling_delay;  // one way
   std::optional<time_point> last_stray;  // data came by another path than ours
   time_point lost_since{};
   time_point next_ordinary{};  // Ta after the last
@@ -83,7 +83,7 @@ struct agent::state {
   pair* learn_path(const path& from, const incoming_check&);
   const candidate* learn_remote(const path& from, const incoming_check&);
   void take_nomination(pair&, std::optional<std::uint32_t> number, time_point now);
-  void set_role(ice::role, time_point now);
+  void set_role(ice::role);
 
   // agent_answers.cpp
   bool handle_answer(const path& from, const stun::message_view&, time_point now);
@@ -111,10 +111,9 @@ struct agent::state {
   // agent_paths.cpp
   void consider(pair&, time_point now);
   void select(pair&, time_point now);
-  void nominate(pair&, time_point now);
   void announce();
   [[nodiscard]] duration round_trip(const pair&) const;
-  void raise_doubt(time_point now);
+  void raise_doubt(time_point now, bool one_way = false);
   void watch_path(time_point now);
   void handle_dead_path(time_point now);
   void handle_lost_consent(time_point now);

@@ -34,10 +34,10 @@ void doubt::answered(time_point now) noexcept {
   received(now);
 }
 
-void doubt::raise(time_point now) noexcept {
+void doubt::raise(time_point now, bool one_way) noexcept {
   if (raised_) return;
   raised_ = now;
-  one_way_ = asked_since_ && now >= *asked_since_ + one_way_after;
+  one_way_ = one_way || (asked_since_ && now >= *asked_since_ + one_way_after);
 }
 
 void doubt::forget() noexcept {

@@ -21,8 +21,8 @@ class doubt {
   void asked(time_point now) noexcept;
   void received(time_point now) noexcept;
   void answered(time_point now) noexcept;
-  // A reason to doubt at once.
-  void raise(time_point now) noexcept;
+  // A reason to doubt at once. `one_way`: what comes in proves nothing, only an answer clears it.
+  void raise(time_point now, bool one_way = false) noexcept;
   // Another path was selected.
   void forget() noexcept;
 

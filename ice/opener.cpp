@@ -22,9 +22,7 @@ std::optional<time_point> opener_hold(const opener_rules& rules, const opener_si
   if (s.from->relayed || s.from->proto != transport::udp) return std::nullopt;
 
   auto gap = rules.gap;
-  if (s.signaling_round_trip) {
-    gap = std::max(gap, std::min<duration>(*s.signaling_round_trip / 2, longest_gap));
-  }
+  if (s.signaling_delay) gap = std::max(gap, std::min<duration>(*s.signaling_delay, longest_gap));
   const auto& here = s.from->base.ip;
   const bool reachable = s.from->mapped || !(is_private(here) || is_loopback(here));
   if (reachable || !s.more_expected) return s.from->announced + gap;

@@ -29,7 +29,7 @@ struct opener_situation {
   const candidate* to;  // the remote candidate
   bool heard;           // an authenticated check has come from there: it is open
   bool more_expected;   // our own reflexive address may still be found
-  std::optional<duration> signaling_round_trip;  // an upper bound, where one was seen
+  std::optional<duration> signaling_delay;  // one way, where it is known or was seen
   time_point now;
 };
 

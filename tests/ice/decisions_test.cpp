@@ -74,7 +74,7 @@ TEST_CASE("who needs an opener, and for how long the check holds") {
                      .to = &there,
                      .heard = false,
                      .more_expected = true,
-                     .signaling_round_trip = std::nullopt,
+                     .signaling_delay = std::nullopt,
                      .now = t0 + 5ms};
   CHECK(opener_hold(rules, s) == t0 + 25ms);
 
@@ -83,11 +83,11 @@ TEST_CASE("who needs an opener, and for how long the check holds") {
     CHECK(opener_hold(rules, s) == t0 + 25ms);
   }
   SUBCASE("a slow way to the peer makes it longer") {
-    s.signaling_round_trip = 160ms;
+    s.signaling_delay = 80ms;
     CHECK(opener_hold(rules, s) == t0 + 80ms);
   }
   SUBCASE("a person's slowness is not the network's") {
-    s.signaling_round_trip = 1h;
+    s.signaling_delay = 1h;
     CHECK(opener_hold(rules, s) == t0 + 250ms);
   }
   SUBCASE("while our own address is not known the peer can't have sent") {
