@@ -47,7 +47,11 @@ bool network::send(port& from, packet p) {
     return false;
   }
   if (fabric_.capture) fabric_.capture->add(p, fabric_.now);
-  carry(from, *to, std::move(p));
+  if (drops && drops(p)) {
+    ++fabric_.counters.lost;
+  } else {
+    carry(from, *to, std::move(p));
+  }
   return true;
 }
 

@@ -40,6 +40,8 @@ class network {
   // Where the network's own routers decrement the hop limit, besides those between networks.
   unsigned transit_hops;
   network* outside = nullptr;  // of the gateway
+  // What a scenario wants to vanish here.
+  std::function<bool(const packet&)> drops;
 
   [[nodiscard]] address next_v4();
   [[nodiscard]] address next_v6();
