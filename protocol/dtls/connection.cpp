@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <array>
 #include <deque>
-#include <utility>
 
 #include "protocol/base/ensure.hpp"
 #include "protocol/dtls/context.hpp"
@@ -36,7 +35,7 @@ struct connection::body {
   void fail(failure why, std::string detail);
   void note_error(int ssl_error);
   void rearm(time_point now);
-  bool has_input();
+  bool load_early();
 
   static unsigned retransmission(SSL* ssl, unsigned previous_us);
 
@@ -136,9 +135,7 @@ void connection::body::rearm(time_point now) {
   }
 }
 
-// Asking OpenSSL costs as much as a small record does: only where there is something to read.
-bool connection::body::has_input() {
-  if (!port.input.empty() || SSL_has_pending(ssl.get()) == 1) return true;
+bool connection::body::load_early() {
   if (early.empty()) return false;
   early_current = std::move(early.front());
   early.pop_front();
@@ -195,8 +192,9 @@ void connection::handle_timeout(time_point now) {
 
 std::optional<byte_view> connection::poll_received(time_point now) {
   auto& b = *body_;
+  if (b.state != state::connected) return std::nullopt;
   const injected_time::scope scope(now);
-  while (b.state == state::connected && b.has_input()) {
+  do {
     ERR_clear_error();
     const int count =
         SSL_read(b.ssl.get(), b.plaintext.data(), static_cast<int>(b.plaintext.size()));
@@ -206,14 +204,16 @@ std::optional<byte_view> connection::poll_received(time_point now) {
     }
     b.note_error(SSL_get_error(b.ssl.get(), count));
     if (b.state != state::connected) b.fruitful = true;
-  }
-  if (!std::exchange(b.fruitful, true)) ++b.counts.dropped;
+  } while (b.state == state::connected && b.load_early());
+  if (!b.fruitful) ++b.counts.dropped;
+  b.fruitful = true;
   return std::nullopt;
 }
 
 bool connection::send(byte_view plaintext) {
   auto& b = *body_;
   if (b.state != state::connected || plaintext.empty()) return false;
+  ERR_clear_error();
   return SSL_write(b.ssl.get(), plaintext.data(), static_cast<int>(plaintext.size())) > 0;
 }
 

@@ -49,8 +49,7 @@ stack::stack() {
 
 void* stack::enter(port& owner, time_point now) {
   advance(now);
-  // A number that is never followed: a stale one must find nobody, not somebody else.
-  auto* address = reinterpret_cast<void*>(next_address_++);  // NOLINT(performance-no-int-to-ptr)
+  auto* address = reinterpret_cast<void*>(next_address_++);
   ports_.emplace(address, &owner);
   usrsctp_register_address(address);
   return address;
