@@ -65,9 +65,9 @@ bytes client::state::write_request(const question& what, const stun::transaction
   stun::message_writer out(buffer, {method_of(what.why), stun::kind::request}, id);
   put_question(out, what);
   if (credentials_.ready()) credentials_.put_into(out);
-  const auto wire = credentials_.ready()
-                        ? out.finish_signed(credentials_.key().view(), credentials_.key().kind)
-                        : out.finish_fingerprint();
+  const auto wire = credentials_.ready() ? out.finish_signed(credentials_.key().secret.view(),
+                                                             credentials_.key().kind)
+                                         : out.finish_fingerprint();
   ensure(wire.has_value());
   return to_bytes(*wire);
 }
@@ -89,7 +89,7 @@ void client::state::ask(question what, time_point now) {
 // RFC 8489, 9.2.5: where the request was signed, so is the answer, or it is dropped as if it had
 // never come; retransmission goes on.
 bool client::state::authentic(request& r, const stun::message_view& answer, int code) {
-  if (!r.key || answer.authenticate(r.key->view())) return true;
+  if (!r.key || answer.authenticate(r.key->secret.view())) return true;
   ++counters_.unauthenticated;
   if (code != 0) r.unsigned_error = code;
   return false;
