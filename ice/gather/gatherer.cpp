@@ -272,10 +272,10 @@ bool gatherer::may_relay(const endpoint& relayed, const address& peer) const {
 }
 
 bool gatherer::send(const transmit& out, time_point now) {
-  auto* r = state_->find_relay(out.via.local);
   if (out.hop_limit) return false;  // must not arrive, and through a relay it would
-  if (r == nullptr || !ice::may_relay(r->via.remote.ip, out.via.remote.ip)) return false;
-  return r->client.send(out.via.remote, out.data, now, out.segment_size);
+  if (!may_relay(out.via.local, out.via.remote.ip)) return false;
+  return state_->find_relay(out.via.local)
+      ->client.send(out.via.remote, out.data, now, out.segment_size);
 }
 
 void gatherer::permit(const address& peer, time_point now) {
@@ -289,10 +289,8 @@ void gatherer::permit(const address& peer, time_point now) {
 }
 
 void gatherer::bind_channel(const path& via, time_point now) {
-  auto* r = state_->find_relay(via.local);
-  if (r != nullptr && ice::may_relay(r->via.remote.ip, via.remote.ip)) {
-    r->client.bind_channel(via.remote, now);
-  }
+  if (!may_relay(via.local, via.remote.ip)) return;
+  state_->find_relay(via.local)->client.bind_channel(via.remote, now);
 }
 
 void gatherer::release(time_point now) {

@@ -36,6 +36,7 @@ std::optional<time_point> client::state::next_timeout() const {
   if (phase_ == phase::finished) return std::nullopt;
   std::optional<time_point> next = keepalive_at();
   for (const auto& r : requests_) next = earlier(next, r.timer.next());
+  next = earlier(next, allocate_at_);
   if (phase_ != phase::allocated) return next;
   next = earlier(next, peers_.next_renewal());
   return earlier(next, refreshing_ ? expires_ : std::min(refresh_at_, expires_));
@@ -54,6 +55,10 @@ void client::state::handle_timeout(time_point now) {
     requests_.erase(requests_.begin() + static_cast<std::ptrdiff_t>(i));
     give_up(std::move(lost), now);
     i = 0;  // give_up may ask anew or end everything
+  }
+  if (allocate_at_ && now >= *allocate_at_) {
+    allocate_at_.reset();
+    ask({.why = purpose::allocate}, now);
   }
   if (phase_ != phase::allocated) return;
   if (now >= expires_) return fail(0, "the allocation has expired: " + explain(0));

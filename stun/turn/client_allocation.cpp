@@ -55,16 +55,24 @@ void client::state::handle_allocated(request& r, const stun::message_view& answe
   }
 }
 
+// RFC 8656, 7.4 would have us take another port at a 437. What holds this one is most likely an
+// allocation of ours that an earlier run could not release: it is given back, and if it is someone
+// else's, the answer says so. A server may take a second over it (coturn does).
+bool client::state::retry_mismatch(time_point now) {
+  constexpr unsigned max_mismatches = 4;
+  constexpr duration pause = std::chrono::milliseconds{500};
+  if (++mismatches_ > max_mismatches) return false;
+  if (mismatches_ == 1) {
+    ask({.why = purpose::discard}, now);
+  } else if (discarded_) {
+    allocate_at_ = now + pause;
+  }
+  return mismatches_ == 1 || discarded_;
+}
+
 // Ways on from a refused Allocate, each taken at most once. True: one was taken.
 bool client::state::retry_differently(int code, const stun::message_view& answer, time_point now) {
-  // RFC 8656, 7.4 would have us take another port. What holds this one is most likely an
-  // allocation of ours that an earlier run could not release: it is given back, and if it is
-  // someone else's, the next 437 says so.
-  if (code == 437 && !discarded_ && credentials_.ready()) {
-    discarded_ = true;
-    ask({.why = purpose::discard}, now);
-    return true;
-  }
+  if (code == 437) return retry_mismatch(now);
   // RFC 8656, 7.4: DONT-FRAGMENT and the families are wishes that an older server does not know.
   if (code == 420 && answer.type().kind == stun::kind::error && config_.dont_fragment) {
     config_.dont_fragment = false;
@@ -127,6 +135,7 @@ void client::state::release(time_point now) {
     return r.what.why == purpose::allocate && (r.key || credentials_.empty());
   });
   requests_.clear();
+  allocate_at_.reset();
   if (relayed_v4_ || relayed_v6_ || maybe_granted) return ask({.why = purpose::release}, now);
   finish(released{});
 }
@@ -138,6 +147,7 @@ void client::state::fail(int code, std::string reason) {
 void client::state::finish(client_event last) {
   phase_ = phase::finished;
   requests_.clear();
+  allocate_at_.reset();
   relayed_v4_.reset();
   relayed_v6_.reset();
   events_.push_back(std::move(last));

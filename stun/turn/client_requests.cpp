@@ -163,6 +163,7 @@ void client::state::handle_success(request& r, const stun::message_view& answer,
     case purpose::refresh:
       return handle_refreshed(answer, now);
     case purpose::discard:
+      discarded_ = true;
       return ask({.why = purpose::allocate}, now);
     case purpose::release:
       return finish(released{});
@@ -182,7 +183,8 @@ void client::state::handle_error(request& r, int code, const stun::message_view&
       return handle_allocate_error(code, answer, now);
     case purpose::refresh:
       return handle_refresh_error(code, phrase, now);
-    case purpose::discard:  // nothing of ours was there; the port may be free all the same
+    case purpose::discard:
+      discarded_ = code == 437;  // on its way out already; else it is not ours to give back
       return ask({.why = purpose::allocate}, now);
     case purpose::release:
       return finish(released{});

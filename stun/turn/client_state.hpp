@@ -37,6 +37,7 @@ struct client::state {
   // The allocation.
   void handle_allocated(request&, const stun::message_view&, time_point now);
   void handle_allocate_error(int code, const stun::message_view&, time_point now);
+  bool retry_mismatch(time_point now);
   bool retry_differently(int code, const stun::message_view&, time_point now);
   void handle_alternate(const stun::message_view&);
   void handle_refreshed(const stun::message_view&, time_point now);
@@ -84,7 +85,10 @@ struct client::state {
   long_term_credentials credentials_;
   phase phase_ = phase::allocating;
   std::optional<question> unapproved_;  // waits for approve()
-  bool discarded_ = false;              // the way out of a 437 was tried
+  // The ways out of a 437: what was left on the port is given back, then the server is given time.
+  bool discarded_ = false;
+  unsigned mismatches_ = 0;
+  std::optional<time_point> allocate_at_;
   stun::round_trip_estimate rtt_;
 
   std::optional<endpoint> relayed_v4_, relayed_v6_;

@@ -55,6 +55,7 @@ class coturn {
                                      "--no-cli",
                                      "--no-software-attribute",
                                      "--simple-log",
+                                     "--verbose",
                                      "--log-file",
                                      "stdout",
                                      "--fingerprint",

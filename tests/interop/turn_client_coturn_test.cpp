@@ -183,7 +183,8 @@ void wait_ready(boost::asio::io_context& io, const coturn& server) {
   for (const auto how : {way::tcp, way::tls}) {
     for (bool open = false; !open;) {
       REQUIRE_MESSAGE(std::chrono::steady_clock::now() < limit, server.log());
-      stun::io::stream_options options{.tls = how == way::tls};
+      stun::io::stream_options options;
+      options.tls = how == way::tls;
       options.tls_insecure = true;
       stun::io::stream probe(
           io.get_executor(), *parse_address("127.0.0.1"), server_at(true, how), options,
@@ -227,22 +228,22 @@ TEST_CASE("allocate, send, bind, refresh and release, by every way") {
       CAPTURE(static_cast<int>(how));
       CAPTURE(v4);
       driver d(r.io, r.server, how, v4);
-      d.config.wanted = turn::families::both;
+      // coturn 4.6.1 gives one family at a time, and ignores ADDITIONAL-ADDRESS-FAMILY.
+      const bool relay_v4 = v4 == (how != way::tcp);
+      d.config.wanted = relay_v4 ? turn::families::both : turn::families::v6;
       d.start();
       const auto got = d.wait<turn::allocated>();
       REQUIRE_MESSAGE(got, r.server.log());
       CHECK(got->mapped == d.config.server.local);
       CHECK(got->lifetime >= 600s);
-      REQUIRE(d.client->relayed(true));
-      REQUIRE(d.client->relayed(false));
-      echo peer4(r.io, true), peer6(r.io, false);
-      exchange(d, peer4.at());
-      exchange(d, peer6.at());
+      REQUIRE(d.client->relayed(relay_v4));
+      echo peer(r.io, relay_v4);
+      exchange(d, peer.at());
       // Nine minutes and a half later by the client's clock: refresh, permissions, channels.
       d.ahead += 570s;
       const auto successes = d.successes;
-      CHECK(d.until([&] { return d.successes >= successes + 4; }));
-      CHECK(d.client->send(peer4.at(), as_bytes("later"), d.now()));
+      CHECK(d.until([&] { return d.successes >= successes + 3; }));
+      CHECK(d.client->send(peer.at(), as_bytes("later"), d.now()));
       CHECK(d.until([&] { return !d.arrived.empty(); }));
       d.client->release(d.now());
       CHECK(d.wait<turn::released>());
@@ -292,8 +293,11 @@ TEST_CASE("a user's quota is named, and free again after the release") {
   CHECK(refused->code == 486);
   first.client->release(first.now());
   REQUIRE(first.wait<turn::released>());
-  second.start();
-  CHECK(second.wait<turn::allocated>());
+  // coturn says yes at once and lets go a second later.
+  CHECK(second.until([&] {
+    if (!second.client || second.client->finished()) second.start();
+    return second.client->relayed(true).has_value();
+  }));
 }
 
 TEST_CASE(
@@ -303,7 +307,7 @@ TEST_CASE(
   d.start();
   REQUIRE(d.wait<turn::allocated>());
   d.start();  // the client is gone without a release
-  CHECK(d.wait<turn::allocated>());
+  CHECK_MESSAGE(d.wait<turn::allocated>(), r.server.log());
   d.config.username = "loud-owl";
   d.start();
   const auto refused = d.wait<turn::refused>();
@@ -329,21 +333,22 @@ TEST_CASE("a denied peer is refused alone, and the others are let in") {
 TEST_CASE("nonces that go stale every second are followed") {
   running r({"--stale-nonce=1"});
   driver d(r.io, r.server, way::udp);
+  d.config.keepalive = {};
   d.start();
   REQUIRE(d.wait<turn::allocated>());
-  unsigned next = 1;
-  d.until([&] {
-    if (d.successes > static_cast<int>(next)) {
-      d.client->permit(make_v4(0xC0000200U + next++ % 60), d.now());
+  d.client->permit(*parse_address("192.0.2.1"), d.now());
+  // From one renewal to the next by the client's clock, for two seconds and more by the server's.
+  int seen = d.successes;
+  CHECK(d.until([&] {
+    if (d.successes > seen) {
+      seen = d.successes;
+      if (const auto next = d.client->next_timeout()) d.ahead += *next - d.now();
     }
-    if (next >= 60) d.ahead += 250s;  // all are known: let them be renewed
-    return d.stale >= 2;
-  });
-  CHECK(d.stale >= 2);
-  const auto successes = d.successes;
-  d.ahead += 250s;
-  CHECK(d.until([&] { return d.successes > successes; }));
+    return d.stale >= 2 || d.client->finished();
+  }));
   CHECK(!d.client->finished());
+  seen = d.successes;
+  CHECK(d.until([&] { return d.successes > seen; }));
 }
 
 TEST_CASE("300 names the other server") {

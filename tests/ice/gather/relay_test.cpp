@@ -60,6 +60,12 @@ TEST_CASE("both families of one server are two candidates, IPv6 first") {
   CHECK(both[0].address.ip.v4);
   CHECK(both[1].priority > both[0].priority);
   CHECK(both[0].foundation != both[1].foundation);
+  // An IPv4 door leads to no IPv6 peer, though the allocation has an IPv6 door as well.
+  const auto peer6 = *parse_endpoint("[2001:db8::77]:9");
+  CHECK(!w.gatherer.send(
+      {.via = {transport::udp, both[0].address, peer6}, .data = bytes(4), .hop_limit = {}}, w.now));
+  CHECK(w.gatherer.send(
+      {.via = {transport::udp, both[1].address, peer6}, .data = bytes(4), .hop_limit = {}}, w.now));
 }
 
 TEST_CASE("one allocation a server, however many sockets; dead ones cost no time") {

@@ -171,6 +171,41 @@ TEST_CASE("437: a left-over of ours is given back, once") {
     CHECK(w.server.seen[2].lifetime == 0U);
     CHECK(w.server.seen[3].answered == 0);
   }
+  SUBCASE("it was ours, and the server takes a second to let go") {
+    turn_world w;
+    w.server.errors[stun::method::allocate] = {437, 437, 437};
+    w.run(2s);
+    CHECK(w.has<allocated>());
+    CHECK(w.server.count(stun::method::refresh) == 1);
+    CHECK(w.server.seen.back().at - w.server.seen[3].at > 1s);
+  }
+  SUBCASE("told before any challenge, as coturn does") {
+    turn_world w;
+    w.server.unsigned_error = 437;
+    w.run(1s);
+    CHECK(w.has<allocated>());
+    REQUIRE(w.server.seen.size() == 4);
+    CHECK(w.server.seen[1].method == stun::method::refresh);
+    CHECK(!w.server.seen[1].is_signed);
+    CHECK(w.server.seen[2].is_signed);
+  }
+  SUBCASE("it never lets go") {
+    turn_world w;
+    w.server.errors[stun::method::allocate] = std::deque<int>(20, 437);
+    w.run(60s);
+    REQUIRE(w.events.size() == 1);
+    CHECK(w.all<refused>()[0].code == 437);
+    CHECK(w.server.count(stun::method::allocate) == 6);
+  }
+  SUBCASE("released while it waits") {
+    turn_world w;
+    w.server.errors[stun::method::allocate] = {437, 437};
+    w.run(300ms);
+    w.client.release(w.now);
+    w.run(2s);
+    CHECK(w.has<turn::released>());
+    CHECK(!w.server.allocated);
+  }
   SUBCASE("it was not") {
     turn_world w;
     w.server.errors[stun::method::allocate] = {437, 437};

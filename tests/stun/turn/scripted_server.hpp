@@ -9,6 +9,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "protocol/base/big_endian.hpp"
@@ -30,6 +31,7 @@ struct scripted_server {
   bool strip = false;  // …but not to send
   bool open = false;   // no credentials asked for
   bool sign_errors = true;
+  int unsigned_error = 0;  // what the first request gets instead of a challenge
   bool gives_v6 = true;
   std::uint32_t lifetime = 600;
   endpoint relay_v4 = *parse_endpoint("198.51.100.9:50000");
@@ -173,6 +175,9 @@ struct scripted_server {
 
   std::optional<bytes> decide(const stun::message_view& view, time_point now) {
     if (!open) {
+      if (const int early = std::exchange(unsigned_error, 0); early != 0) {
+        return error(view, early, false);
+      }
       if (!seen.back().is_signed) return error(view, 401, false);
       if (view.get<stun::attr::nonce>() != std::string_view(nonce)) return error(view, 438, false);
       if (!view.authenticate(key())) return error(view, 401, false);
