@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <deque>
+#include <utility>
 
 #include "protocol/base/ensure.hpp"
 #include "protocol/dtls/context.hpp"
@@ -35,7 +36,7 @@ struct connection::body {
   void fail(failure why, std::string detail);
   void note_error(int ssl_error);
   void rearm(time_point now);
-  bool load_early();
+  bool has_input();
 
   static unsigned retransmission(SSL* ssl, unsigned previous_us);
 
@@ -135,7 +136,9 @@ void connection::body::rearm(time_point now) {
   }
 }
 
-bool connection::body::load_early() {
+// Asking OpenSSL costs as much as a small record does: only where there is something to read.
+bool connection::body::has_input() {
+  if (!port.input.empty() || SSL_has_pending(ssl.get()) == 1) return true;
   if (early.empty()) return false;
   early_current = std::move(early.front());
   early.pop_front();
@@ -192,9 +195,8 @@ void connection::handle_timeout(time_point now) {
 
 std::optional<byte_view> connection::poll_received(time_point now) {
   auto& b = *body_;
-  if (b.state != state::connected) return std::nullopt;
   const injected_time::scope scope(now);
-  do {
+  while (b.state == state::connected && b.has_input()) {
     ERR_clear_error();
     const int count =
         SSL_read(b.ssl.get(), b.plaintext.data(), static_cast<int>(b.plaintext.size()));
@@ -204,16 +206,14 @@ std::optional<byte_view> connection::poll_received(time_point now) {
     }
     b.note_error(SSL_get_error(b.ssl.get(), count));
     if (b.state != state::connected) b.fruitful = true;
-  } while (b.state == state::connected && b.load_early());
-  if (!b.fruitful) ++b.counts.dropped;
-  b.fruitful = true;
+  }
+  if (!std::exchange(b.fruitful, true)) ++b.counts.dropped;
   return std::nullopt;
 }
 
 bool connection::send(byte_view plaintext) {
   auto& b = *body_;
   if (b.state != state::connected || plaintext.empty()) return false;
-  ERR_clear_error();
   return SSL_write(b.ssl.get(), plaintext.data(), static_cast<int>(plaintext.size())) > 0;
 }
 

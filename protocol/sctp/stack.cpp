@@ -49,7 +49,8 @@ stack::stack() {
 
 void* stack::enter(port& owner, time_point now) {
   advance(now);
-  auto* address = reinterpret_cast<void*>(next_address_++);
+  // A number that is never followed: a stale one must find nobody, not somebody else.
+  auto* address = reinterpret_cast<void*>(next_address_++);  // NOLINT(performance-no-int-to-ptr)
   ports_.emplace(address, &owner);
   usrsctp_register_address(address);
   return address;

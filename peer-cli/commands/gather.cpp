@@ -1,0 +1,52 @@
+// `gather`: this host's candidates, as a table.
+
+#include <utility>
+
+#include "peer-cli/commands/commands.hpp"
+#include "peer-cli/commands/reporter.hpp"
+#include "peer-cli/io/runtime.hpp"
+
+namespace nat::commands {
+namespace {
+
+using session::exit_status;
+
+class gather_command final : public peer_io::command {
+ public:
+  explicit gather_command(reporter& says) : says_(says) {}
+
+  void handle(session::peer_event& event, session::peer&, time_point) override {
+    if (status()) return;
+    says_.event(event);
+    if (std::holds_alternative<ice::gathered>(event)) {
+      says_.gather_table();
+      finish(says_.ok() ? exit_status::done : exit_status::internal);
+    } else if (const auto* const failure = std::get_if<session::failure>(&event)) {
+      says_.error(*failure);
+      finish(failure->status);
+    }
+  }
+
+  void interrupted(session::peer&, time_point) override {
+    says_.gather_table();
+    finish(exit_status::interrupted);
+  }
+
+ private:
+  reporter& says_;
+};
+
+}  // namespace
+
+int run_gather(const options& o) {
+  reporter says(o, false);
+  auto config = peer_config_of(o);
+  // Servers given by hand need nobody to announce them.
+  config.use_signaling = o.ice_servers.empty();
+  config.relays_at_once = true;
+  peer_io::runtime world(runtime_options_of(o), std::move(config));
+  gather_command command(says);
+  return static_cast<int>(world.run(command));
+}
+
+}  // namespace nat::commands

@@ -1,0 +1,186 @@
+// `listen` and `connect`: standard input and output become the two directions of a pipe.
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <utility>
+
+#include "peer-cli/commands/check_answer.hpp"
+#include "peer-cli/commands/commands.hpp"
+#include "peer-cli/commands/reporter.hpp"
+#include "peer-cli/io/runtime.hpp"
+#include "peer-cli/io/standard_streams.hpp"
+#include "peer-cli/session/pipe.hpp"
+
+namespace nat::commands {
+namespace {
+
+using session::exit_status;
+
+class pipe_command final : public peer_io::command {
+ public:
+  pipe_command(const options& o, reporter& says, peer_io::runtime& world)
+      : options_(o),
+        says_(says),
+        world_(world),
+        input_(world.executor(), STDIN_FILENO),
+        output_(world.executor(), STDOUT_FILENO) {}
+
+  void handle(session::peer_event& event, session::peer& peer, time_point now) override {
+    if (status()) return;
+    peer_ = &peer;
+    says_.event(event);
+    auto* const link = peer.current();
+    if (std::holds_alternative<session::link_ready>(event) && link) {
+      ready(*link, now);
+    } else if (const auto* const opened = std::get_if<datachannel::channel_opened>(&event);
+               opened && link) {
+      channel_opened(*opened);
+    } else if (auto* const message = std::get_if<datachannel::message>(&event); message && link) {
+      if (check_.answer(*message, *link, now)) return;
+      if (pipe_ && pipe_->id() == message->id) pipe_->received(std::move(*message), *link, now);
+    } else if (const auto* const room = std::get_if<datachannel::writable>(&event); room && link) {
+      if (pipe_ && pipe_->id() == room->id) pipe_->handle_writable(*link, now);
+    } else if (const auto* const closed = std::get_if<datachannel::channel_closed>(&event)) {
+      if (pipe_ && pipe_->id() == closed->id) pipe_->handle_closed();
+    } else if (auto* const ended = std::get_if<session::link_ended>(&event)) {
+      link_ended(ended->why, peer);
+    } else if (const auto* const failure = std::get_if<session::failure>(&event)) {
+      fail(*failure);
+    }
+  }
+
+  void advance(session::peer& peer, time_point now) override {
+    if (!pipe_ || status()) return;
+    auto* const link = peer.current();
+    if (const auto* const data = pipe_->front(); data && !output_.writing()) {
+      output_.write(*data, [this](int error) { written(error); });
+    }
+    if (!link) return settle();
+    if (pipe_->wants_input() && !input_.reading()) {
+      input_.read(std::min(session::pipe::chunk, link->max_message_size()),
+                  [this](bytes data) { input(std::move(data)); });
+    }
+    if (pipe_->finished(*link) && !output_.writing()) link->shutdown(now);
+  }
+
+  void interrupted(session::peer&, time_point) override {
+    says_.error({exit_status::interrupted, "interrupted", "interrupted"});
+    finish(exit_status::interrupted);
+  }
+
+ private:
+  void ready(session::link& link, time_point now) {
+    if (options_.command != verb::connect) return;
+    datachannel::channel_options channel;
+    channel.label = session::pipe_label;
+    if (const auto id = link.open(channel, now)) start_pipe(*id);
+  }
+
+  void channel_opened(const datachannel::channel_opened& opened) {
+    if (!opened.by_peer || check_.takes(opened) || pipe_ || options_.command == verb::connect)
+      return;
+    start_pipe(opened.id);
+  }
+
+  void start_pipe(datachannel::channel_id id) {
+    pipe_.emplace(id);
+    broken_.reset();
+    output_.when_reader_leaves([this] { reader_left(); });
+  }
+
+  void input(bytes data) {
+    auto* const link = peer_->current();
+    const auto now = std::chrono::steady_clock::now();
+    if (!pipe_ || !link || status()) return;
+    data.empty() ? pipe_->end_input(*link, now) : pipe_->input(std::move(data), *link, now);
+    world_.pump();
+  }
+
+  void written(int error) {
+    if (!pipe_) return;
+    const auto now = std::chrono::steady_clock::now();
+    if (error == EPIPE) {
+      reader_left();
+    } else if (error != 0) {
+      fail({exit_status::internal, "write-failed",
+            std::string("can't write to standard output: ") + std::strerror(error)});
+    } else if (pipe_->front()) {
+      pipe_->written(peer_->current(), now);
+    }
+    world_.pump();
+  }
+
+  void reader_left() {
+    auto* const link = peer_ ? peer_->current() : nullptr;
+    if (pipe_ && link && !pipe_->abandoned())
+      pipe_->abandon(*link, std::chrono::steady_clock::now());
+    if (pipe_ && !link) finish(exit_status::done);
+    world_.pump();
+  }
+
+  void link_ended(std::optional<session::failure>& why, session::peer& peer) {
+    check_ = {};
+    if (!pipe_) return ended_without_pipe(why);
+    says_.closed(*peer.ended(), pipe_->sent(), pipe_->received_bytes());
+    if (why) {
+      broken_ = std::move(why);
+    } else if (!pipe_->closed() && !pipe_->remote_ended()) {
+      broken_ = session::failure{exit_status::path_lost, "peer-left",
+                                 "the peer left before its data was complete"};
+    }
+    settle();
+  }
+
+  void ended_without_pipe(const std::optional<session::failure>& why) {
+    const bool waits = options_.command == verb::listen &&
+                       (options_.keep || !why || why->status == exit_status::peer_absent);
+    if (why && waits) {
+      says_.say(why->message);
+    } else if (why) {
+      fail(*why);
+    } else if (!waits) {
+      fail({exit_status::path_lost, "peer-left", "the peer left before the pipe was open"});
+    }
+  }
+
+  // What came before the link ended is still written out, then the command is over.
+  void settle() {
+    if (pipe_->front() && !pipe_->abandoned()) return;
+    const auto broken = std::exchange(broken_, std::nullopt);
+    pipe_.reset();
+    if (options_.command == verb::listen && options_.keep) {
+      if (broken) says_.say(broken->message);
+      return;
+    }
+    broken ? fail(*broken) : finish(says_.ok() ? exit_status::done : exit_status::internal);
+  }
+
+  void fail(const session::failure& why) {
+    says_.error(why);
+    finish(why.status);
+  }
+
+  const options& options_;
+  reporter& says_;
+  peer_io::runtime& world_;
+  session::peer* peer_ = nullptr;
+  peer_io::input_stream input_;
+  peer_io::output_stream output_;
+  std::optional<session::pipe> pipe_;
+  check_answer check_;
+  std::optional<session::failure> broken_;
+};
+
+}  // namespace
+
+int run_pipe(const options& o) {
+  reporter says(o, true);
+  peer_io::runtime world(runtime_options_of(o), peer_config_of(o));
+  pipe_command command(o, says, world);
+  return static_cast<int>(world.run(command));
+}
+
+}  // namespace nat::commands

@@ -1,0 +1,283 @@
+#include "peer-cli/io/websocket.hpp"
+
+#include <deque>
+#include <optional>
+
+#include <boost/asio/bind_executor.hpp>
+#include <boost/asio/connect.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/ssl.hpp>
+#include <boost/asio/strand.hpp>
+#include <boost/beast/core.hpp>
+#include <boost/beast/ssl.hpp>
+#include <boost/beast/websocket.hpp>
+#include <boost/beast/websocket/ssl.hpp>
+
+#include "protocol/signal/messages.hpp"
+
+namespace nat::peer_io {
+
+namespace net = boost::asio;
+namespace beast = boost::beast;
+using tcp = net::ip::tcp;
+using error_code = boost::system::error_code;
+
+namespace {
+
+struct parsed_url {
+  bool tls = false;
+  std::string host, port, target;
+};
+
+std::optional<parsed_url> parse_url(const std::string& text) {
+  parsed_url url;
+  std::string_view rest = text;
+  if (rest.starts_with("ws://")) {
+    rest.remove_prefix(5);
+    url.port = "80";
+  } else if (rest.starts_with("wss://")) {
+    rest.remove_prefix(6);
+    url.tls = true;
+    url.port = "443";
+  } else {
+    return std::nullopt;
+  }
+  const auto slash = rest.find('/');
+  url.target = slash == std::string_view::npos ? "/" : std::string(rest.substr(slash));
+  auto authority = rest.substr(0, slash);
+  const auto bracket = authority.rfind(']');
+  const auto colon = authority.rfind(':');
+  if (colon != std::string_view::npos && (bracket == std::string_view::npos || colon > bracket)) {
+    url.port = authority.substr(colon + 1);
+    authority = authority.substr(0, colon);
+  }
+  if (authority.starts_with('[') && authority.ends_with(']')) {
+    authority = authority.substr(1, authority.size() - 2);
+  }
+  url.host = authority;
+  const auto digits = url.port.find_first_not_of("0123456789") == std::string::npos;
+  if (url.host.empty() || url.port.empty() || url.port.size() > 5 || !digits ||
+      std::stoul(url.port) > 65'535 || text.find_first_of(" \r\n\t") != std::string::npos) {
+    return std::nullopt;
+  }
+  return url;
+}
+
+}  // namespace
+
+std::string check_websocket_url(const std::string& url) {
+  if (parse_url(url)) return {};
+  return "'" + url + "' is no server URL; it looks like ws://HOST:PORT or wss://HOST";
+}
+
+class websocket::connection {
+ public:
+  virtual ~connection() = default;
+  virtual void start() = 0;
+  virtual void send(std::string text) = 0;
+  virtual void finish() = 0;
+  virtual void abandon() = 0;
+  [[nodiscard]] virtual bool busy() const = 0;
+};
+
+template <class Stream>
+class websocket::stream_connection final
+    : public websocket::connection,
+      public std::enable_shared_from_this<websocket::stream_connection<Stream>> {
+ public:
+  template <class... Arguments>
+  stream_connection(const net::any_io_executor& executor, parsed_url url, handlers what,
+                    Arguments&... arguments)
+      : url_(std::move(url)),
+        handlers_(std::move(what)),
+        resolver_(executor),
+        socket_(executor, arguments...) {}
+
+  void start() override {
+    resolver_.async_resolve(url_.host, url_.port,
+                            [self = this->shared_from_this()](error_code error, const auto& found) {
+                              if (error)
+                                return self->fail("can't resolve '" + self->url_.host + "'", error);
+                              self->connect(found);
+                            });
+  }
+
+  void send(std::string text) override {
+    queue_.push_back(std::move(text));
+    if (open_ && queue_.size() == 1) write();
+  }
+
+  void finish() override {
+    finishing_ = true;
+    handlers_ = {};
+    if (open_ && queue_.empty()) close();
+    if (!open_) abandon();
+  }
+
+  void abandon() override {
+    handlers_ = {};
+    queue_.clear();
+    closed_ = true;
+    resolver_.cancel();
+    beast::get_lowest_layer(socket_).close();
+  }
+
+  [[nodiscard]] bool busy() const override { return !closed_ && (!queue_.empty() || finishing_); }
+
+ private:
+  static constexpr bool tls = !std::is_same_v<Stream, beast::tcp_stream>;
+
+  void connect(const tcp::resolver::results_type& found) {
+    if (closed_) return;
+    beast::get_lowest_layer(socket_).async_connect(
+        found, [self = this->shared_from_this()](error_code error, const tcp::endpoint&) {
+          if (error)
+            return self->fail("can't connect to " + self->url_.host + ":" + self->url_.port, error);
+          error_code ignored;  // latency only
+          beast::get_lowest_layer(self->socket_).socket().set_option(tcp::no_delay(true), ignored);
+          self->secure();
+        });
+  }
+
+  void secure() {
+    if constexpr (tls) {
+      auto& stream = socket_.next_layer();
+      SSL_set_tlsext_host_name(stream.native_handle(), url_.host.c_str());
+      stream.set_verify_callback(net::ssl::host_name_verification(url_.host));
+      stream.async_handshake(
+          net::ssl::stream_base::client, [self = this->shared_from_this()](error_code error) {
+            if (error) return self->fail("TLS with " + self->url_.host + " failed", error);
+            self->upgrade();
+          });
+    } else {
+      upgrade();
+    }
+  }
+
+  void upgrade() {
+    socket_.read_message_max(2 * signal::max_message_bytes);
+    socket_.set_option(
+        beast::websocket::stream_base::decorator([](beast::websocket::request_type& request) {
+          request.set(beast::http::field::sec_websocket_protocol, signal::subprotocol);
+        }));
+    const bool v6 = url_.host.find(':') != std::string::npos;
+    socket_.async_handshake((v6 ? '[' + url_.host + ']' : url_.host) + ':' + url_.port, url_.target,
+                            [self = this->shared_from_this()](error_code error) {
+                              if (error) return self->fail("no WebSocket is answered there", error);
+                              self->opened();
+                            });
+  }
+
+  void opened() {
+    if (closed_) return;
+    open_ = true;
+    socket_.text(true);
+    if (!queue_.empty()) write();
+    read();
+    if (handlers_.on_open) handlers_.on_open();
+  }
+
+  void read() {
+    socket_.async_read(buffer_, [self = this->shared_from_this()](error_code error, std::size_t) {
+      if (error) {
+        const auto& reason = self->socket_.reason();
+        return self->fail(
+            error == beast::websocket::error::closed && !reason.reason.empty()
+                ? "the server closed the connection: " + std::string(reason.reason.c_str())
+                : "the connection to the server ended",
+            error);
+      }
+      const auto data = self->buffer_.cdata();
+      const std::string text(static_cast<const char*>(data.data()), data.size());
+      self->buffer_.consume(self->buffer_.size());
+      if (self->handlers_.on_text) self->handlers_.on_text(text);
+      if (!self->closed_) self->read();
+    });
+  }
+
+  void write() {
+    socket_.async_write(net::buffer(queue_.front()),
+                        [self = this->shared_from_this()](error_code error, std::size_t) {
+                          if (error) return self->fail("the connection to the server ended", error);
+                          if (self->closed_) return;
+                          self->queue_.pop_front();
+                          if (!self->queue_.empty()) return self->write();
+                          if (self->finishing_) self->close();
+                        });
+  }
+
+  void close() {
+    socket_.async_close(beast::websocket::close_code::normal,
+                        [self = this->shared_from_this()](error_code) { self->closed_ = true; });
+    // The closing handshake is a courtesy; nobody waits for the other half of it.
+    closed_ = true;
+  }
+
+  void fail(const std::string& what, error_code error) {
+    if (std::exchange(closed_, true)) return;
+    const auto report = std::exchange(handlers_, {}).on_closed;
+    queue_.clear();
+    if (report) report(what + " (" + error.message() + ")");
+  }
+
+  parsed_url url_;
+  handlers handlers_;
+  tcp::resolver resolver_;
+  beast::websocket::stream<Stream, false> socket_;  // false: no permessage-deflate
+  beast::flat_buffer buffer_;
+  std::deque<std::string> queue_;
+  bool open_ = false, closed_ = false, finishing_ = false;
+};
+
+websocket::websocket(net::any_io_executor executor, websocket_options options, handlers what)
+    : executor_(std::move(executor)), options_(std::move(options)), handlers_(std::move(what)) {}
+
+websocket::~websocket() {
+  if (current_) current_->abandon();
+  if (closing_) closing_->abandon();
+}
+
+void websocket::connect() {
+  if (current_) current_->abandon();
+  const auto url = parse_url(options_.url);
+  if (!url) return handlers_.on_closed(check_websocket_url(options_.url));
+  if (!url->tls) {
+    current_ = std::make_shared<stream_connection<beast::tcp_stream>>(executor_, *url, handlers_);
+    return current_->start();
+  }
+  static net::ssl::context context(net::ssl::context::tls_client);
+  error_code error;
+  if (options_.tls_insecure) {
+    context.set_verify_mode(net::ssl::verify_none, error);
+  } else {
+    context.set_verify_mode(net::ssl::verify_peer, error);
+    if (options_.ca_file.empty()) {
+      context.set_default_verify_paths(error);
+    } else {
+      context.load_verify_file(options_.ca_file, error);
+    }
+  }
+  if (error)
+    return handlers_.on_closed("can't use --tls-ca " + options_.ca_file + ": " + error.message());
+  current_ = std::make_shared<stream_connection<beast::ssl_stream<beast::tcp_stream>>>(
+      executor_, *url, handlers_, context);
+  current_->start();
+}
+
+void websocket::send(std::string text) {
+  if (current_) current_->send(std::move(text));
+}
+
+void websocket::disconnect() {
+  if (!current_) return;
+  if (closing_) closing_->abandon();
+  closing_ = std::move(current_);
+  current_.reset();
+  closing_->finish();
+}
+
+bool websocket::busy() const {
+  return (current_ && current_->busy()) || (closing_ && closing_->busy());
+}
+
+}  // namespace nat::peer_io

@@ -1,0 +1,426 @@
+#include "peer-cli/session/link.hpp"
+
+#include <type_traits>
+#include <utility>
+
+#include "ice/gather/mdns.hpp"
+#include "peer-cli/session/candidate_text.hpp"
+#include "protocol/demux.hpp"
+
+namespace nat::session {
+namespace {
+
+ice::agent_config agent_config_for(const link_config& config, const ice::credentials& local) {
+  auto agent = config.agent;
+  agent.initial_role = config.offerer ? ice::role::controlling : ice::role::controlled;
+  agent.local = local;
+  return agent;
+}
+
+bool is_name(const std::string& host) {
+  return !parse_address(host);
+}
+
+}  // namespace
+
+bool is_relayed(const ice::connected& c) {
+  return c.local.kind == ice::candidate_kind::relayed ||
+         c.remote.kind == ice::candidate_kind::relayed;
+}
+
+link::link(link_config config, const dtls::certificate& own, random_source& random, time_point now)
+    : config_(std::move(config)),
+      own_(own),
+      random_(random),
+      local_{random_text(random, 8), random_text(random, 24)},
+      sdp_session_(random_u64(random) >> 2),
+      started_(now),
+      agent_(agent_config_for(config_, local_), random, now) {
+  note(config_.offerer ? "offer made" : "offer received", now);
+}
+
+void link::note(std::string what, time_point now) {
+  if (timeline_.size() < 256) timeline_.push_back({now - started_, std::move(what)});
+}
+
+void link::add_local(const ice::candidate& candidate, time_point now) {
+  local_candidates_.push_back(candidate);
+  agent_.add_local(candidate, now);
+  note("local candidate " + std::string(to_string(candidate.kind)) + ' ' +
+           to_string(candidate.address),
+       now);
+}
+
+void link::end_of_local(time_point now) {
+  if (std::exchange(local_ended_, true)) return;
+  agent_.end_of_local(now);
+}
+
+void link::remove_local(const endpoint& base, time_point now) {
+  agent_.remove_local(base, now);
+}
+
+sdp::description link::description() const {
+  sdp::description d;
+  d.session_id = sdp_session_;
+  d.ufrag = local_.ufrag;
+  d.password = local_.password;
+  d.fingerprints = {dtls::to_string(own_.fingerprint())};
+  d.max_message_size = datachannel::connection_config{}.max_message_size;
+  d.setup = sdp::setup::actpass;
+  if (!config_.offerer && remote_) {
+    d.mid = remote_->mid;
+    d.setup = remote_->setup == sdp::setup::active ? sdp::setup::passive : sdp::setup::active;
+  }
+  for (const auto& candidate : local_candidates_) {
+    d.candidates.push_back(to_sdp(candidate, local_.ufrag));
+    d.candidates.back().ufrag.reset();  // the description's own
+  }
+  d.end_of_candidates = local_ended_;
+  return d;
+}
+
+std::optional<std::string> link::set_remote(const sdp::description& remote, time_point now) {
+  if (remote_) return "came twice";
+  for (const auto& text : remote.fingerprints) {
+    if ((remote_fingerprint_ = dtls::parse_fingerprint(text))) break;
+  }
+  if (!remote_fingerprint_) return "has no fingerprint of a known kind (sha-256, sha-384, sha-512)";
+  if (config_.offerer && remote.setup == sdp::setup::actpass) return "does not choose a DTLS role";
+  remote_ = remote;
+  note(config_.offerer ? "answer received" : "answer made", now);
+  agent_.set_remote({remote.ufrag, remote.password}, now);
+  for (const auto& candidate : remote.candidates) add_remote(candidate, now);
+  if (remote.end_of_candidates) end_of_remote(now);
+  start_channel(now);
+  return std::nullopt;
+}
+
+void link::add_remote(const sdp::candidate& candidate, time_point now) {
+  if (candidate.ufrag && remote_ && *candidate.ufrag != remote_->ufrag)
+    return;  // another generation's
+  if (config_.policy == path_policy::direct && candidate.type == sdp::candidate_type::relay) return;
+  if (!is_name(candidate.host)) return add_address(candidate, now);
+  if (!ice::mdns::is_name(candidate.host) || unresolved_.size() >= config_.max_names) return;
+  unresolved_.push_back(candidate);
+  events_.emplace_back(name_wanted{candidate.host});
+}
+
+void link::add_address(const sdp::candidate& candidate, time_point now) {
+  if (const auto usable = from_sdp(candidate)) {
+    note("remote candidate " + std::string(to_string(usable->kind)) + ' ' +
+             to_string(usable->address),
+         now);
+    agent_.add_remote(*usable, now);
+    events_.emplace_back(remote_known{*usable});
+  }
+}
+
+void link::end_of_remote(time_point now) {
+  agent_.end_of_remote(now);
+}
+
+// A name may have several addresses; each call brings one more.
+void link::resolved(const std::string& name, const std::optional<address>& where, time_point now) {
+  if (!where) {  // its checks will reach us all the same, and make it peer-reflexive
+    std::erase_if(unresolved_, [&](const sdp::candidate& c) { return c.host == name; });
+    return;
+  }
+  for (auto candidate : unresolved_) {
+    if (candidate.host != name) continue;
+    candidate.host = to_string(*where);
+    add_address(candidate, now);
+  }
+}
+
+bool link::handle_datagram(const path& from, byte_view datagram, time_point now) {
+  switch (classify(datagram)) {
+    case datagram_kind::stun:
+      if (!agent_.handle_datagram(from, datagram, now)) return false;
+      drain_agent(now);
+      return true;
+    case datagram_kind::dtls:
+      break;
+    case datagram_kind::turn_channel:
+    case datagram_kind::unknown:
+      return false;
+  }
+  if (!agent_.is_checked(from)) {
+    ++unchecked_;
+    return true;
+  }
+  agent_.note_received(from, now);
+  count_received(from, datagram.size());
+  if (channel_) {
+    channel_->handle_datagram(datagram, now);
+    drain_connection(now);
+  } else if (early_.size() < config_.max_early_datagrams) {
+    early_.push_back(to_bytes(datagram));
+    start_channel(now);
+  }
+  return true;
+}
+
+void link::count_received(const path& from, std::size_t size) {
+  const bool relayed = current_ && current_->via == from && is_relayed(*current_);
+  (relayed ? traffic_.relay_received : traffic_.direct_received) += size;
+}
+
+void link::handle_send_failure(const path& where, time_point now) {
+  agent_.handle_send_failure(where, now);
+  drain_agent(now);
+}
+
+void link::start_channel(time_point now) {
+  if (channel_ || ended_ || !remote_ || (!agent_.selected() && early_.empty())) return;
+  datachannel::connection_config config;
+  const bool active = config_.offerer ? remote_->setup == sdp::setup::passive
+                                      : remote_->setup != sdp::setup::active;
+  config.role = active ? datachannel::dtls_role::client : datachannel::dtls_role::server;
+  config.remote = *remote_fingerprint_;
+  config.remote_sctp_port = remote_->sctp_port;
+  config.remote_max_message_size = remote_->max_message_size;
+  if (const auto rtt = agent_.rtt()) config.initial_rtt = *rtt;
+  channel_.emplace(config, own_, random_, now);
+  for (const auto& datagram : std::exchange(early_, {})) channel_->handle_datagram(datagram, now);
+  drain_connection(now);
+}
+
+void link::handle_timeout(time_point now) {
+  agent_.handle_timeout(now);
+  drain_agent(now);
+  if (channel_) {
+    channel_->handle_timeout(now);
+    drain_connection(now);
+  }
+  if (proof_deadline_ && now >= *proof_deadline_) fail_proof(now);
+  if (close_deadline_ && now >= *close_deadline_) {
+    close_deadline_.reset();
+    ended_ = true;
+    events_.emplace_back(peer_left{});
+  }
+}
+
+void link::drain_agent(time_point now) {
+  while (const auto event = agent_.poll_event()) handle(*event, now);
+}
+
+void link::handle(const ice::event& event, time_point now) {
+  if (const auto* const found = std::get_if<ice::connected>(&event)) {
+    const bool first = !connect_time_;
+    if (first) connect_time_ = now - started_;
+    const bool moved = !current_ || current_->via != found->via;
+    current_ = *found;
+    if (moved) {
+      note((is_relayed(*found) ? "relayed path to " : "direct path to ") +
+               to_string(found->via.remote),
+           now);
+      events_.emplace_back(path_found{*found, first, *connect_time_});
+    }
+    if (channel_) {
+      channel_->set_rtt(found->rtt, now);
+    } else {
+      start_channel(now);
+    }
+  } else if (std::holds_alternative<ice::disconnected>(event)) {
+    note("no path answers", now);
+    events_.emplace_back(path_doubted{});
+  } else if (std::get<ice::failed>(event).was_connected) {
+    fail({exit_status::path_lost, "path-lost",
+          "the path to " + config_.remote_id + " was lost and no other works"},
+         now);
+  } else {
+    fail({exit_status::no_path, "no-path",
+          "no path to " + config_.remote_id +
+              ": every candidate pair failed; a TURN server (--ice-server turn:…) gets through "
+              "most networks"},
+         now);
+  }
+}
+
+void link::drain_connection(time_point now) {
+  while (channel_) {
+    auto event = channel_->poll_event();
+    if (!event) return;
+    handle(*event, now);
+  }
+}
+
+void link::handle(datachannel::event& event, time_point now) {
+  if (auto* const secured = std::get_if<datachannel::secured>(&event)) {
+    secure_time_ = now - started_;
+    note("secured, " + secured->cipher, now);
+    events_.emplace_back(channel_secured{std::move(*secured), *secure_time_});
+  } else if (std::holds_alternative<datachannel::established>(event)) {
+    established_ = true;
+    note("channel established", now);
+    authenticate(now);
+  } else if (std::holds_alternative<datachannel::closed>(event)) {
+    close_deadline_.reset();
+    if (proof_deadline_) return fail_proof(now);  // who hangs up on the question has no answer
+    if (!std::exchange(ended_, true)) events_.emplace_back(peer_left{});
+  } else if (auto* const failed = std::get_if<datachannel::failed>(&event)) {
+    const bool stranger = failed->why == datachannel::failure::fingerprint_mismatch;
+    fail(
+        stranger
+            ? failure{exit_status::wrong_peer, "fingerprint-mismatch",
+                      "the other end is not who the signaling says: its certificate does not match"}
+            : failure{exit_status::path_lost, "channel-failed",
+                      "the encrypted channel failed to " + failed->detail},
+        now);
+  } else if (!ended_ && !handle_authentication(event, now)) {
+    std::visit(
+        [&](auto& e) {
+          if constexpr (std::is_constructible_v<link_event, decltype(std::move(e))>) {
+            events_.emplace_back(std::move(e));
+          }
+        },
+        event);
+  }
+}
+
+void link::authenticate(time_point now) {
+  if (!config_.secret) {
+    proven_ = true;
+    events_.emplace_back(link_ready{});
+    return;
+  }
+  const auto& a = config_.offerer ? own_.fingerprint() : *remote_fingerprint_;
+  const auto& b = config_.offerer ? *remote_fingerprint_ : own_.fingerprint();
+  proof_.emplace(
+      authentication_config{config_.offerer, *config_.secret,
+                            config_.offerer ? config_.local_id : config_.remote_id,
+                            config_.offerer ? config_.remote_id : config_.local_id, a, b},
+      random_);
+  proof_deadline_ = now + config_.authentication_timeout;
+  if (!config_.offerer) return;  // the other side opens the channel
+  datachannel::channel_options options;
+  options.label = authentication_label;
+  proof_channel_ = channel_->open(options, now);
+  send_proofs(now);
+}
+
+void link::send_proofs(time_point now) {
+  while (proof_ && proof_channel_) {
+    const auto message = proof_->poll_message();
+    if (!message || !channel_->send(*proof_channel_, *message, true, now)) return;
+  }
+}
+
+// True: the event was about the proof, or must not be seen before it.
+bool link::handle_authentication(datachannel::event& event, time_point now) {
+  const auto* const opened = std::get_if<datachannel::channel_opened>(&event);
+  if (opened && opened->by_peer && opened->options.label == authentication_label) {
+    if (!config_.secret) {
+      fail({exit_status::wrong_peer, "secret-mismatch",
+            "the peer asks for a secret and none was given here; use the same --secret-file on "
+            "both ends"},
+           now);
+    } else if (!proof_channel_) {
+      proof_channel_ = opened->id;
+      send_proofs(now);
+    }
+    return true;
+  }
+  if (const auto* const message = std::get_if<datachannel::message>(&event);
+      message && proof_channel_ == message->id && proof_ && !proven_) {
+    const auto progress = proof_->handle(message->data);
+    send_proofs(now);
+    if (progress == authentication::progress::refused) {
+      fail_proof(now);
+    } else if (progress == authentication::progress::proven) {
+      proven_ = true;
+      proof_deadline_.reset();
+      note("secret proven", now);
+      events_.emplace_back(link_ready{});
+    }
+    return true;
+  }
+  const auto is_proof = [&](const auto* e) { return e && proof_channel_ == e->id; };
+  return !proven_ || is_proof(std::get_if<datachannel::channel_closed>(&event)) ||
+         is_proof(std::get_if<datachannel::channel_opened>(&event)) ||
+         is_proof(std::get_if<datachannel::message>(&event)) ||
+         is_proof(std::get_if<datachannel::writable>(&event));
+}
+
+void link::fail_proof(time_point now) {
+  fail({exit_status::wrong_peer, "secret-mismatch",
+        "the peer did not prove that it knows the secret; give both ends the same --secret-file"},
+       now);
+}
+
+void link::fail(failure why, time_point now) {
+  proof_deadline_.reset();
+  if (std::exchange(ended_, true)) return;
+  note("failed: " + why.code, now);
+  if (channel_) channel_->shutdown(now);
+  events_.emplace_back(std::move(why));
+}
+
+std::optional<datachannel::channel_id> link::open(const datachannel::channel_options& options,
+                                                  time_point now) {
+  if (!channel_ || !proven_) return std::nullopt;
+  return channel_->open(options, now);
+}
+
+bool link::send(datachannel::channel_id id, byte_view data, bool binary, time_point now) {
+  return channel_ && proven_ && channel_->send(id, data, binary, now);
+}
+
+std::size_t link::buffered(datachannel::channel_id id) const {
+  return channel_ ? channel_->buffered(id) : 0;
+}
+
+void link::pause(time_point now) {
+  if (channel_) channel_->pause(now);
+}
+
+void link::resume(time_point now) {
+  if (!channel_) return;
+  channel_->resume(now);
+  drain_connection(now);
+}
+
+void link::close_channel(datachannel::channel_id id, time_point now) {
+  if (channel_) channel_->close(id, now);
+}
+
+void link::shutdown(time_point now) {
+  if (close_deadline_ || ended_) return;
+  if (!channel_) {
+    ended_ = true;
+    events_.emplace_back(peer_left{});
+    return;
+  }
+  close_deadline_ = now + config_.close_timeout;
+  channel_->shutdown(now);
+  drain_connection(now);
+}
+
+std::optional<transmit> link::poll_transmit(time_point now) {
+  if (auto check = agent_.poll_transmit()) return check;
+  const auto via = agent_.selected();
+  if (!channel_ || !via) return std::nullopt;  // without a path it waits where it is
+  auto batch = channel_->poll_transmit();
+  if (!batch) return std::nullopt;
+  agent_.note_sent(*via, now);
+  const bool relayed = current_ && is_relayed(*current_);
+  (relayed ? traffic_.relay_sent : traffic_.direct_sent) += batch->data.size();
+  return transmit{*via, std::move(batch->data), batch->segment_size, std::nullopt};
+}
+
+std::optional<link_event> link::poll_event(time_point now) {
+  drain_agent(now);
+  drain_connection(now);
+  if (events_.empty()) return std::nullopt;
+  auto event = std::move(events_.front());
+  events_.pop_front();
+  return event;
+}
+
+std::optional<time_point> link::next_timeout() const {
+  auto next = earlier(agent_.next_timeout(), channel_ ? channel_->next_timeout() : std::nullopt);
+  return earlier(next, earlier(proof_deadline_, close_deadline_));
+}
+
+}  // namespace nat::session

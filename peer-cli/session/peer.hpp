@@ -1,0 +1,184 @@
+#pragma once
+
+// The whole peer, pure: signaling, gathering, and one link at a time, composed. What the programs
+// and the simulator run; they bring sockets, a clock and the WebSocket. Drive loop as in
+// ice/agent.hpp, with poll_request() for what only the outside can do (connect, resolve, send a
+// signaling text).
+
+#include <deque>
+#include <memory>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "ice/gather/gatherer.hpp"
+#include "peer-cli/session/ice_url.hpp"
+#include "peer-cli/session/link.hpp"
+#include "peer-cli/session/signaling_client.hpp"
+#include "protocol/signal/messages.hpp"
+
+namespace nat::session {
+
+struct given_server {  // an --ice-server option, or one the signaling server announced
+  std::string url, username, credential;
+};
+
+struct peer_config {
+  std::string id;
+  std::optional<std::string> token;
+  std::optional<std::string> target;  // connect to it; without: wait for offers
+  path_policy policy = path_policy::all;
+  std::optional<std::string> secret;
+  std::vector<given_server> servers;  // in place of those announced
+  bool use_signaling = true;          // false: only gathers, from `servers`
+  bool relays_at_once = false;        // ask for relayed addresses before anyone comes
+  duration timeout = std::chrono::seconds{30};
+  ice::agent_config agent;
+};
+
+// Requests to the outside. Answers come by the members of the same names.
+struct resolve_server {  // -> server_resolved(id, …)
+  std::uint32_t id;
+  std::string host;
+  std::uint16_t port;
+};
+struct resolve_name {  // mDNS -> name_resolved(name, …)
+  std::string name;
+};
+using request = std::variant<signaling_connect, signaling_send, signaling_disconnect,
+                             resolve_server, resolve_name, ice::open_stream, ice::close_stream>;
+
+struct registered {
+  std::string peer_id;
+  std::vector<std::string> ice_servers;  // URLs
+  bool again;
+};
+struct local_candidate {
+  ice::found what;
+};
+struct remote_candidate {
+  ice::candidate what;
+};
+struct server_silent {
+  ice::server_failed what;
+};
+struct link_started {
+  std::string peer_id;
+  bool offered_by_us;
+};
+struct link_ended {  // with a failure, or in order
+  std::optional<failure> why;
+};
+using peer_event =
+    std::variant<registered, signaling_lost, local_candidate, remote_candidate, server_silent,
+                 ice::gathered, link_started, path_found, path_doubted, channel_secured, link_ready,
+                 datachannel::channel_opened, datachannel::message, datachannel::channel_closed,
+                 datachannel::writable, link_ended,
+                 failure>;  // the peer as a whole can't go on
+
+class peer {
+ public:
+  // `own` and `random` outlive the peer.
+  peer(peer_config, const dtls::certificate& own, random_source& random, time_point now);
+
+  void signaling_opened(time_point now);
+  void signaling_received(std::string_view text, time_point now);
+  void signaling_closed(const std::string& reason, time_point now);
+
+  void add_socket(const endpoint& base, std::uint16_t local_preference, time_point now);
+  void remove_socket(const endpoint& base, time_point now);
+  void server_resolved(std::uint32_t id, const std::vector<address>&, time_point now);
+  void name_resolved(const std::string& name, const std::optional<address>&, time_point now);
+  void stream_opened(std::uint32_t id, const path&, time_point now);
+  void stream_closed(std::uint32_t id, const std::string& reason, time_point now);
+
+  void handle_datagram(const path& from, byte_view datagram, time_point now);
+  void handle_send_failure(const path&, time_point now);
+  void handle_timeout(time_point now);
+
+  // The link, while there is one; for channels and reports.
+  [[nodiscard]] session::link* current() { return link_.get(); }
+  // The link that link_ended told about, until the next one starts; for reports.
+  [[nodiscard]] const session::link* ended() const { return ended_.get(); }
+  [[nodiscard]] const peer_config& config() const { return config_; }
+
+  // Ends everything: link, allocations, registration. `stopped` once nothing is left to be sent; it
+  // takes at most a few round trips.
+  void stop(time_point now);
+  [[nodiscard]] bool stopped() const;
+
+  [[nodiscard]] std::optional<transmit> poll_transmit(time_point now);
+  [[nodiscard]] std::optional<request> poll_request(time_point now);
+  [[nodiscard]] std::optional<peer_event> poll_event(time_point now);
+  [[nodiscard]] std::optional<time_point> next_timeout() const;
+
+ private:
+  struct socket {
+    endpoint base;
+    std::uint16_t preference;
+  };
+
+  // peer_gathering.cpp
+  void start_gathering(time_point now);
+  void retire_gatherer(time_point now);
+  void learn_servers(const std::vector<given_server>&, time_point now);
+  void add_server(const given_server&, const ice_url&, const endpoint&, time_point now);
+  void ask_relays(time_point now);
+  void end_of_servers(time_point now);
+  void flush_gatherer(time_point now);
+  void handle(ice::gather_event&, time_point now);
+  // peer_signaling.cpp
+  void make_offer(time_point now);
+  void start_link(bool offerer, const std::string& remote, std::string session, time_point now);
+  void drop_link(std::optional<failure> why, time_point now);
+  void send_candidate(const std::optional<ice::candidate>&);
+  void flush_link(time_point now);
+  void handle(link_event&, time_point now);
+  void flush_signaling(time_point now);
+  void handle(signaling_event&, time_point now);
+  void handle(signal::server_message&, time_point now);
+  void handle_offer(const signal::offer_message&, time_point now);
+  void handle_answer(const signal::answer_message&, time_point now);
+  void handle_candidate(const signal::candidate_message&, time_point now);
+  void handle_bye(const signal::bye_message&, time_point now);
+  void handle_error(const signal::error_message&, time_point now);
+  [[nodiscard]] bool concerns_link(const std::string& from,
+                                   const std::optional<std::string>& session) const;
+  void time_out(time_point now);
+
+  peer_config config_;
+  const dtls::certificate& own_;
+  random_source& random_;
+  time_point started_;
+  signaling_client signaling_;
+  std::unique_ptr<ice::gatherer> gatherer_;
+  std::unique_ptr<ice::gatherer> retiring_;  // gives its allocations back
+  std::uint32_t epoch_ = 0;                  // of gatherer_, in the upper half of stream ids
+  std::unique_ptr<session::link> link_, ended_;
+  std::deque<transmit> last_words_;  // of a link that has ended
+
+  struct pending_server {
+    std::uint32_t id;
+    given_server given;
+    ice_url url;
+  };
+  std::vector<socket> sockets_;
+  std::vector<pending_server> resolving_;
+  std::vector<ice::server>
+      servers_;  // resolved; relays among them are asked when a link wants them
+  bool relays_asked_ = false;
+  std::uint32_t next_id_ = 1;
+  std::vector<ice::found> found_;
+  bool gathered_ = false;
+  bool described_ = false;  // our offer or answer is out: candidates trickle
+  bool offered_ = false;
+  bool outcome_told_ = false;
+
+  std::optional<time_point> connect_deadline_, refresh_at_, release_deadline_;
+  bool stopping_ = false;
+  std::deque<request> requests_;
+  std::deque<peer_event> events_;
+};
+
+}  // namespace nat::session
