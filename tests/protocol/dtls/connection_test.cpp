@@ -320,3 +320,61 @@ TEST_CASE("a path with a second of delay connects, however wrong the first guess
   pair p(500ms, 10ms);
   REQUIRE(p.connect(30s));
 }
+
+namespace {
+
+void store_24(bytes& to, std::size_t at, std::size_t value) {
+  for (std::size_t i = 0; i < 3; ++i) to[at + i] = static_cast<std::byte>(value >> (8 * (2 - i)));
+}
+
+// One record with the handshake fragment [from, to) of `message` (RFC 6347, 4.2.2).
+bytes fragment(byte_view record, std::size_t from, std::size_t to, unsigned sequence) {
+  auto out = to_bytes(record.first(13 + 12));
+  out[10] = static_cast<std::byte>(sequence);
+  const auto size = 12 + to - from;
+  out[11] = static_cast<std::byte>(size >> 8);
+  out[12] = static_cast<std::byte>(size);
+  store_24(out, 13 + 6, from);
+  store_24(out, 13 + 9, to - from);
+  const auto body = record.subspan(13 + 12).subspan(from, to - from);
+  out.insert(out.end(), body.begin(), body.end());
+  return out;
+}
+
+}  // namespace
+
+TEST_CASE("a ClientHello in pieces, as post-quantum key shares make it, is put together") {
+  for (const bool swapped : {false, true}) {
+    CAPTURE(swapped);
+    pair p;
+    p.decide = [&](bool from_client, std::size_t nth, bytes& record) {
+      if (!from_client || nth != 0) return true;
+      const auto length = record.size() - 25;
+      // Forty is a sequence number that the client's later records will not have.
+      auto first = fragment(record, 0, length / 2, 0),
+           second = fragment(record, length / 2, length, 40);
+      if (swapped) std::swap(first, second);
+      for (auto* piece : {&first, &second})
+        p.flying.emplace(p.now + 10ms, std::pair{false, *piece});
+      return false;
+    };
+    const auto start = p.now;
+    REQUIRE(p.connect(2s));
+    CHECK(p.now - start == 40ms);
+  }
+}
+
+TEST_CASE("a small MTU splits handshake messages, and every datagram stays within it") {
+  pair p;
+  p.client = connection({role::client, p.server_certificate.fingerprint(), 20ms, 300},
+                        p.client_certificate, p.now);
+  p.server = connection({role::server, p.client_certificate.fingerprint(), 20ms, 300},
+                        p.server_certificate, p.now);
+  std::size_t largest = 0;
+  p.decide = [&](bool, std::size_t, bytes& datagram) {
+    largest = std::max(largest, datagram.size());
+    return true;
+  };
+  REQUIRE(p.connect(5s));
+  CHECK(largest <= 300);
+}
