@@ -44,7 +44,7 @@ void agent::state::handle_error(pair& p, int code, const check_log::answer& answ
                                 time_point now) {
   if (code == 487) {
     // RFC 8445, 7.2.5.1: only the first of several 487 may turn us round.
-    if (answer.check && answer.check->as == mine) set_role(other(mine));
+    if (answer.check && answer.check->as == mine) set_role(other(mine), now);
     if (p.valid()) {
       verify(p, now);
     } else {
@@ -78,12 +78,7 @@ void agent::state::succeed(pair& p, const endpoint& mapped, const check_log::ans
   if (confirms) p.nominated = true;
   const bool open = &p == selected && mine == role::controlling && !p.nominated;
   p.brisk = open;
-  if (open) {
-    p.due = now;  // answered, but not the one that nominates
-    p.urgent = true;
-  } else {
-    schedule_upkeep(p, now);
-  }
+  if (!open) schedule_upkeep(p, now);  // else the check that nominates has its own deadline
 
   if (&p == selected && newly_nominated && !lost) announce();
   if (!was_valid || lost) consider(p, now);

@@ -60,15 +60,19 @@ void agent::state::select(pair& p, time_point now) {
     timers.stop(timer::retry);
   }
   if (mine == role::controlling && !(p.nominated && p.nomination == nominations)) {
-    p.nominated = false;
-    p.nomination = ++nominations;
-    p.brisk = true;
-    p.sends = 0;
-    p.due = now;
-    p.urgent = true;
+    nominate(p, now);
   }
   refresh_upkeep(now);
   announce();
+}
+
+void agent::state::nominate(pair& p, time_point now) {
+  p.nominated = false;
+  p.nomination = ++nominations;
+  p.brisk = true;
+  p.sends = 0;
+  p.due = now;
+  p.urgent = true;
 }
 
 duration agent::state::round_trip(const pair& p) const {
@@ -192,7 +196,8 @@ void agent::state::arm_path(time_point now) {
   } else if (!lost) {
     timers.set(timer::doubt, trust.dead_at(round_trip(*selected)));
   } else if (at == phase::connected) {
-    timers.set(timer::doubt, *trust.raised() + disconnected_after);
+    timers.set(timer::doubt, std::max(*trust.raised() + disconnected_after,
+                                      *trust.dead_at(round_trip(*selected))));
   }
 }
 

@@ -30,7 +30,7 @@ bool agent::state::handle_request(const path& from, const stun::message_view& me
   auto check = read_check(*verified);
   const auto roles =
       resolve_conflict(mine, tie_breaker, check.role.value_or(other(mine)), check.tie_breaker);
-  if (roles == conflict::switch_role) set_role(other(mine));
+  if (roles == conflict::switch_role) set_role(other(mine), now);
   if (roles == conflict::answer_487) check.use_candidate = false;  // not its to say
   push(from, roles == conflict::answer_487 ? make_role_conflict(message.id(), password)
                                            : make_success(message.id(), from.remote, password));
@@ -136,7 +136,7 @@ void agent::state::take_nomination(pair& p, std::optional<std::uint32_t> number,
   }
 }
 
-void agent::state::set_role(ice::role r) {
+void agent::state::set_role(ice::role r, time_point now) {
   mine = r;
   followed.clear();
   for (const auto& p : list.all()) {
@@ -145,6 +145,7 @@ void agent::state::set_role(ice::role r) {
     p->promised_at.reset();
   }
   list.prioritise(mine);
+  if (mine == role::controlling && selected != nullptr) nominate(*selected, now);
 }
 
 }  // namespace nat::ice

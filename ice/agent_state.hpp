@@ -83,7 +83,7 @@ struct agent::state {
   pair* learn_path(const path& from, const incoming_check&);
   const candidate* learn_remote(const path& from, const incoming_check&);
   void take_nomination(pair&, std::optional<std::uint32_t> number, time_point now);
-  void set_role(ice::role);
+  void set_role(ice::role, time_point now);
 
   // agent_answers.cpp
   bool handle_answer(const path& from, const stun::message_view&, time_point now);
@@ -111,6 +111,7 @@ struct agent::state {
   // agent_paths.cpp
   void consider(pair&, time_point now);
   void select(pair&, time_point now);
+  void nominate(pair&, time_point now);
   void announce();
   [[nodiscard]] duration round_trip(const pair&) const;
   void raise_doubt(time_point now, bool one_way = false);

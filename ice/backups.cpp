@@ -17,10 +17,10 @@ void assign_upkeep(const check_list& list, const pair* selected) {
   if (relayed != nullptr) relayed->upkeep = duty::backup;
 }
 
-pair* best_alternative(const check_list& list, const pair* lost, time_point since) {
+pair* best_alternative(const check_list& list, const pair* lost, time_point after) {
   pair* best = nullptr;
   for (const auto& p : list.all()) {
-    if (!p->valid() || p.get() == lost || !p->answered || *p->answered < since) continue;
+    if (!p->valid() || p.get() == lost || !p->answered || *p->answered <= after) continue;
     if (best == nullptr || is_better(*p, *best)) best = p.get();
   }
   return best;

@@ -10,9 +10,9 @@ namespace nat::ice {
 // Sets `upkeep` of every pair.
 void assign_upkeep(const check_list&, const pair* selected);
 
-// What replaces a lost path: the best valid pair, not `lost`, that was answered at or after
-// `since`.
-[[nodiscard]] pair* best_alternative(const check_list&, const pair* lost, time_point since);
+// What replaces a lost path: the best valid pair, not `lost`, that was answered later than
+// `after`.
+[[nodiscard]] pair* best_alternative(const check_list&, const pair* lost, time_point after);
 
 // Intervals are spread by 0.8 to 1.2 (RFC 7675, 5.1).
 [[nodiscard]] duration jittered(duration, random_source&);

@@ -195,12 +195,12 @@ TEST_CASE("two alternatives are kept warm: the best direct and the best relayed 
   CHECK(relay.upkeep == duty::backup);
   CHECK(second.upkeep == duty::none);
 
-  CHECK(best_alternative(f.list, &chosen, t0) == &direct);
+  CHECK(best_alternative(f.list, &chosen, t0 - 1ns) == &direct);
   direct.answered = t0 - 1s;
-  CHECK(best_alternative(f.list, &chosen, t0) == &slow);
+  CHECK(best_alternative(f.list, &chosen, t0 - 1ns) == &slow);
   slow.state = pair_state::failed;
-  CHECK(best_alternative(f.list, &chosen, t0) == &relay);
-  CHECK(best_alternative(f.list, &chosen, t0 + 1s) == nullptr);
+  CHECK(best_alternative(f.list, &chosen, t0 - 1ns) == &relay);
+  CHECK(best_alternative(f.list, &chosen, t0) == nullptr);
 }
 
 TEST_CASE("intervals are spread between 0.8 and 1.2") {
