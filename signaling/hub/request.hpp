@@ -44,6 +44,7 @@ struct refusal {
 class request_parser {
  public:
   [[nodiscard]] std::expected<request, refusal> parse(std::string_view text);
+  void parse(std::string&&) = delete;  // views of a temporary would dangle
 
  private:
   std::array<std::string, 3> scratch_;  // of fields that were written with escapes
