@@ -99,6 +99,7 @@ server::result server::state::handle_client(const path& from, byte_view datagram
 void server::state::handle_request(const path& from, stun::message_view message, time_point now) {
   server_request r{from, message, now, {}};
   r.sealed.fingerprint = message.has<stun::attr::fingerprint>();
+  handle_timeout(now);  // what has expired is gone, whenever the driver says so
   auto* own = find(from);
   const auto key = authenticate(r, own);
   if (!key) return;

@@ -71,6 +71,7 @@ void server::state::allocate(const server_request& r, allocation* existing) {
   }
   const bool even = message.has<stun::attr::even_port>();
   const bool reserve = message.get<stun::attr::even_port>().value_or(false);
+  if (reserve && !may_reserve(r.user)) return refuse(r, refusal::capacity);
   start_allocation(r, asked->wanted, {r.sealed, lifetime, reserve, even, asked->additional});
 }
 
@@ -80,6 +81,12 @@ bool server::state::over_quota(const server_request& r) const {
   return (names != per_name.end() && names->second >= config.max_allocations_per_name) ||
          (addresses != per_address.end() &&
           addresses->second >= config.max_allocations_per_address);
+}
+
+bool server::state::may_reserve(std::string_view user) const {
+  const auto mine = std::ranges::count(reservations, user, &reservation::user);
+  return reservations.size() < config.max_reservations &&
+         static_cast<std::size_t>(mine) < config.max_reservations_per_name;
 }
 
 void server::state::start_allocation(const server_request& r, const std::array<bool, 2>& wanted,

@@ -87,6 +87,7 @@ struct server::state {
   void close(relay_id);
   void relay_answered(relay_id, bool opened, time_point now);
   [[nodiscard]] bool over_quota(const server_request&) const;
+  [[nodiscard]] bool may_reserve(std::string_view user) const;
 
   // server_manage.cpp
   void refresh(const server_request&, allocation&);
