@@ -124,11 +124,13 @@ struct output_stream::state : std::enable_shared_from_this<state> {
                           });
   }
 
+  // Told from the loop, not from inside write(). Until then the stream stays busy: who looks at
+  // writing() in between would hand in the same bytes again.
   void finish(int error_number) {
     data = {};
-    if (auto done = std::exchange(callback, nullptr)) {
-      net::post(executor, [done = std::move(done), error_number] { done(error_number); });
-    }
+    net::post(executor, [self = shared_from_this(), error_number] {
+      if (auto done = std::exchange(self->callback, nullptr)) done(error_number);
+    });
   }
 
   net::any_io_executor executor;
