@@ -51,9 +51,9 @@ void client::state::handle_timeout(time_point now) {
       ++i;
       continue;
     }
-    auto lost = std::move(requests_[i]);
+    const auto lost = std::move(requests_[i]);
     requests_.erase(requests_.begin() + static_cast<std::ptrdiff_t>(i));
-    give_up(std::move(lost), now);
+    give_up(lost, now);
     i = 0;  // give_up may ask anew or end everything
   }
   if (allocate_at_ && now >= *allocate_at_) {

@@ -124,7 +124,10 @@ void client::state::handle_refresh_error(int code, std::string_view phrase, time
 }
 
 void client::state::approve(time_point now) {
-  if (phase_ == phase::allocating && unapproved_) ask(*std::exchange(unapproved_, {}), now);
+  if (phase_ != phase::allocating || !unapproved_) return;
+  auto what = std::move(*unapproved_);
+  unapproved_.reset();
+  ask(std::move(what), now);
 }
 
 void client::state::release(time_point now) {

@@ -195,7 +195,7 @@ void client::state::handle_error(request& r, int code, const stun::message_view&
   }
 }
 
-void client::state::give_up(request r, time_point now) {
+void client::state::give_up(const request& r, time_point now) {
   switch (r.what.why) {
     case purpose::allocate: {
       auto reason = explain(0);

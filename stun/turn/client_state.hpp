@@ -31,7 +31,7 @@ struct client::state {
   void handle_challenge(request, int code, const stun::message_view&, time_point now);
   void handle_success(request&, const stun::message_view&, time_point now);
   void handle_error(request&, int code, const stun::message_view&, time_point now);
-  void give_up(request, time_point now);
+  void give_up(const request&, time_point now);
   void note_rtt(const request&, time_point now);
 
   // The allocation.
