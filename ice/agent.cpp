@@ -213,6 +213,7 @@ void agent::restart(credentials local, time_point now) {
   s.remotes.clear();
   s.early.clear();
   s.followed.clear();
+  s.conflicts = 0;
   s.first_announced.reset();
   s.signaling_delay = s.config.signaling_delay;
   s.timers.stop(timer::old_generation);

@@ -3,6 +3,11 @@
 #include "ice/role_conflict.hpp"
 
 namespace nat::ice {
+namespace {
+
+constexpr unsigned max_conflicts = 8;  // one is the rule, two where the requests crossed
+
+}  // namespace
 
 bool agent::state::handle_answer(const path& from, const stun::message_view& message,
                                  time_point now) {
@@ -43,14 +48,16 @@ bool agent::state::handle_answer(const path& from, const stun::message_view& mes
 void agent::state::handle_error(pair& p, int code, const check_log::answer& answer,
                                 time_point now) {
   if (code == 487) {
-    // RFC 8445, 7.2.5.1: only the first of several 487 may turn us round.
-    if (answer.check && answer.check->as == mine) set_role(other(mine), now);
-    if (p.valid()) {
-      verify(p, now);
-    } else {
-      p.heard = p.heard.value_or(now);  // it arrived there, and the way back is open
-      trigger(p, now);
+    // RFC 8445, 7.2.5.1. Only the first of several 487 turns us round, and a peer that sends them
+    // whatever we say is left to the ordinary timers.
+    if (!answer.check) return;
+    if (answer.check->as == mine) {
+      if (++conflicts > max_conflicts) return;
+      set_role(other(mine), now);
     }
+    if (p.valid()) return verify(p, now);
+    p.heard = p.heard.value_or(now);  // it arrived there, and the way back is open
+    trigger(p, now);
     return;
   }
   ++counters.unexpected;

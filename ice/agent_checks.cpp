@@ -152,9 +152,13 @@ void agent::state::trigger(pair& p, time_point now) {
       now - *p.last_sent < config.initial_rto) {
     return;
   }
-  if (p.state == pair_state::failed) p.state = pair_state::waiting;
-  p.sends = 0;
   p.due = now;
+  if (p.state == pair_state::failed) {
+    // What made it fail may well do so again: no faster than a lost check is repeated.
+    p.state = pair_state::waiting;
+    if (p.last_sent) p.due = std::max(now, *p.last_sent + config.initial_rto);
+  }
+  p.sends = 0;
   p.urgent = true;
 }
 

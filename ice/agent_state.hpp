@@ -50,12 +50,14 @@ struct agent::state {
   followed_nomination followed;   // controlled
   std::uint32_t nominations = 0;  // controlling: numbers given out
 
+  unsigned conflicts = 0;  // 487 that we gave way to
+
   // Moments.
   time_point started;                         // the check list began
   time_point last_news;                       // candidates or credentials came
   std::optional<time_point> first_announced;  // of our candidates
-  std::optional<duration> signaling_delay;  // one way
-  std::optional<time_point> last_stray;  // data came by another path than ours
+  std::optional<duration> signaling_delay;    // one way
+  std::optional<time_point> last_stray;       // data came by another path than ours
   time_point lost_since{};
   time_point next_ordinary{};  // Ta after the last
 

@@ -243,6 +243,28 @@ TEST_CASE("controlled: once nominated, only the peer moves the path") {
   CHECK(f.selected() == f.other);
 }
 
+TEST_CASE("a peer that answers every check with 487 makes no storm") {
+  foreign f(role::controlling);
+  for (int n = 0; n < 200; ++n) {
+    f.l.inject(f.l.a, f.via(f.good), make_role_conflict(f.checks.back().id, f.peer.password));
+  }
+  CHECK(f.checks.size() < 2 + 12);
+  CHECK(f.l.a.paths.empty());
+}
+
+TEST_CASE("a path that answers from elsewhere is not tried at the peer's pace") {
+  foreign f(role::controlled);
+  const auto before = f.checks.size();
+  for (int n = 0; n < 100; ++n) {
+    f.check(f.good, false);
+    const auto id = f.checks.back().id;
+    f.l.inject(f.l.a, f.via(at("192.0.2.99:9")), make_success(id, f.ours, f.peer.password));
+    f.l.run_for(10ms);
+  }
+  CHECK(f.checks.size() - before <= 4 + 4 + 4);  // one a 250 ms, and the other pair's
+  CHECK(f.l.a.paths.empty());
+}
+
 TEST_CASE("roles change in the middle: nobody is left without a nomination, and no storm follows") {
   foreign f(role::controlled);
   f.answer(f.good);
