@@ -140,7 +140,6 @@ void gatherer::state::handle_timeout(time_point now) {
   probe_timeouts(now);
   keep_mappings(now);
   stream_timeouts(now);
-  if (const auto due = streams_due(); due && now >= *due) ask_streams(now);
   for (auto r = relays_.begin(); r != relays_.end(); ++r) {
     if (const auto due = r->client.next_timeout(); due && now >= *due) {
       r->client.handle_timeout(now);
@@ -148,6 +147,7 @@ void gatherer::state::handle_timeout(time_point now) {
     }
   }
   reap();
+  if (const auto due = streams_due(); due && now >= *due) ask_streams(now);
   check_gathered();
 }
 

@@ -148,7 +148,7 @@ void client::state::handle_challenge(request r, int code, const stun::message_vi
     return handle_error(r, code, answer, now);
   }
   ++r.what.challenges;
-  if (std::exchange(config_.await_approval, false)) {
+  if (phase_ == phase::allocating && std::exchange(config_.await_approval, false)) {
     unapproved_ = std::move(r.what);
     events_.push_back(challenged{});
     return;

@@ -47,6 +47,18 @@ TEST_CASE("with await_approval nothing is allocated before the caller says so") 
     CHECK(w.has<allocated>());
     CHECK(w.server.seen.size() == 2);
   }
+  SUBCASE("a challenge that comes only with the release needs no approval") {
+    auto open_config = turn_world::config();
+    open_config.await_approval = true;
+    turn_world open(open_config, {.open = true});
+    open.run(1s);
+    REQUIRE(open.has<allocated>());
+    open.server.open = false;
+    open.client.release(open.now);
+    open.run(1s);
+    CHECK(open.has<turn::released>());
+    CHECK(!open.server.allocated);
+  }
   SUBCASE("released instead") {
     w.client.release(w.now);
     w.client.approve(w.now);
