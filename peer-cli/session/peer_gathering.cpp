@@ -142,6 +142,9 @@ void peer::handle(ice::gather_event& event, time_point now) {
     requests_.emplace_back(std::move(*open));
   } else if (const auto* const close = std::get_if<ice::close_stream>(&event)) {
     requests_.emplace_back(*close);
+  } else if (const auto* const lost = std::get_if<ice::lost>(&event)) {
+    std::erase_if(found_, [&](const ice::found& f) { return f.what.base == lost->base; });
+    if (link_) link_->remove_local(lost->base, now);
   } else {
     gathered_ = true;
     events_.emplace_back(ice::gathered{});
