@@ -6,16 +6,11 @@
 
 namespace nat::hub {
 
-namespace {
-
-// Who holds one address of an IPv6 /64 holds all of them.
 address site_of(const address& from) {
   auto site = unmapped(from);
   if (!site.v4) std::fill(site.octets.begin() + 8, site.octets.end(), std::byte{0});
   return site;
 }
-
-}  // namespace
 
 admission::admission(const limits& l, random_source& random)
     : max_(l.max_connections),

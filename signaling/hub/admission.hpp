@@ -11,6 +11,10 @@
 
 namespace nat::hub {
 
+// What counts as one place: an IPv4 address, or an IPv6 /64, for who holds one address of it holds
+// all of them.
+[[nodiscard]] address site_of(const address&);
+
 class admission {
  public:
   admission(const limits&, random_source&);

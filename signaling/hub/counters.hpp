@@ -32,7 +32,7 @@ inline constexpr std::size_t closings = 8;
 
 struct counters {
   std::uint64_t connections = 0, opened = 0, registered = 0, resumed = 0, delivered = 0,
-                bytes_in = 0, bytes_out = 0, queue_high_water = 0;
+                unauthorized = 0, bytes_in = 0, bytes_out = 0, queue_high_water = 0;
   std::array<std::uint64_t, request_types> requests{};
   std::array<std::uint64_t, error_codes> errors{};
   std::array<std::uint64_t, closings> closed{};
@@ -48,6 +48,7 @@ struct counters {
     registered += other.registered;
     resumed += other.resumed;
     delivered += other.delivered;
+    unauthorized += other.unauthorized;
     bytes_in += other.bytes_in;
     bytes_out += other.bytes_out;
     queue_high_water = std::max(queue_high_water, other.queue_high_water);

@@ -32,10 +32,11 @@ void write_forwarded(std::string& out, const request& from, std::string_view sen
 
 }  // namespace
 
-exchange::exchange(std::uint32_t loop, const limits& l, const announcement& a, directory& d)
-    : loop_(loop), limits_(l), announcement_(a), directory_(d) {}
+exchange::exchange(std::uint32_t loop, const limits& l, const announcement& a, directory& d,
+                   random_source& random)
+    : loop_(loop), limits_(l), announcement_(a), directory_(d), penalties_(random) {}
 
-std::uint32_t exchange::connect(const address& reached, time_point accepted_at, time_point now) {
+std::uint32_t exchange::connect(const arrival& from, time_point now) {
   rewind_outputs();
   std::uint32_t slot = 0;
   if (free_.empty()) {
@@ -46,8 +47,9 @@ std::uint32_t exchange::connect(const address& reached, time_point accepted_at, 
     free_.pop_back();
   }
   auto& c = clients_[slot];
-  c = client{.reached = reached, .serial = c.serial + 1, .connected = true};
-  c.registered_by = accepted_at + limits_.register_timeout;
+  c = client{
+      .remote = from.remote, .reached = from.reached, .serial = c.serial + 1, .connected = true};
+  c.registered_by = from.accepted_at + limits_.register_timeout;
   c.heard_at = now;
   c.bucket = token_bucket(limits_.messages_per_second, limits_.burst(), now);
   ++stats_.opened;
@@ -118,6 +120,7 @@ void exchange::registers(std::uint32_t slot, const request& asked, time_point no
   if (!c.name.empty()) {
     return no(error_code::already_registered, "This connection is registered as " + c.name + '.');
   }
+  if (!authorized(slot, asked, now)) return;
   std::optional<std::string> resume;
   if (asked.resume) resume.emplace(*asked.resume);
   const auto granted = directory_.claim(asked.peer, resume, owner{loop_, slot, 0}, now);
@@ -133,6 +136,28 @@ void exchange::registers(std::uint32_t slot, const request& asked, time_point no
       static_cast<std::uint32_t>(announcement_.credential_lifetime.count())};
   send(slot, signal::to_json(signal::server_message(answer)));
   if (granted->superseded) supersede(*granted->superseded, now);
+}
+
+bool exchange::authorized(std::uint32_t slot, const request& asked, time_point now) {
+  if (!access_) return true;
+  const auto& from = clients_[slot].remote;
+  const auto no = [&](error_code code, std::string message) {
+    refuse(slot, code, std::move(message), request_type::register_);
+    return false;
+  };
+  if (!penalties_.may_try(from, now)) {
+    return no(error_code::rate_limited, "Too many failed registrations from this address.");
+  }
+  const auto verdict = access_->check(asked.peer, asked.token);
+  if (verdict == access::verdict::granted) return true;
+  if (verdict == access::verdict::no_token) {
+    return no(error_code::unauthorized, "This server asks for a token.");
+  }
+  penalties_.failed(from, now);
+  ++stats_.unauthorized;
+  return no(error_code::unauthorized, verdict == access::verdict::wrong_name
+                                          ? "The token is not for this name."
+                                          : "The token is not known here.");
 }
 
 void exchange::supersede(const owner& old, time_point now) {

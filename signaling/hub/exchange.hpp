@@ -16,6 +16,7 @@
 
 #include <cstdint>
 #include <deque>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -23,11 +24,13 @@
 
 #include "protocol/base/endpoint.hpp"
 #include "protocol/base/time.hpp"
+#include "signaling/hub/access.hpp"
 #include "signaling/hub/announcement.hpp"
 #include "signaling/hub/counters.hpp"
 #include "signaling/hub/deadline_queue.hpp"
 #include "signaling/hub/directory.hpp"
 #include "signaling/hub/limits.hpp"
+#include "signaling/hub/penalties.hpp"
 #include "signaling/hub/request.hpp"
 #include "signaling/hub/token_bucket.hpp"
 #include "signaling/websocket/frame.hpp"
@@ -60,11 +63,17 @@ struct envelope {
 class exchange {
  public:
   // `loop` is this exchange's place in owner::loop. The references must outlive it.
-  exchange(std::uint32_t loop, const limits&, const announcement&, directory&);
+  exchange(std::uint32_t loop, const limits&, const announcement&, directory&, random_source&);
 
-  // `reached`: the local address of the client's connection.
-  [[nodiscard]] std::uint32_t connect(const address& reached, time_point accepted_at,
-                                      time_point now);
+  // Who may register from here on; nullptr: anyone.
+  void use_access(std::shared_ptr<const access> policy) noexcept { access_ = std::move(policy); }
+
+  struct arrival {
+    address remote;   // the client's
+    address reached;  // the local one that it reached
+    time_point accepted_at;
+  };
+  [[nodiscard]] std::uint32_t connect(const arrival&, time_point now);
   void handle_text(std::uint32_t slot, std::string_view text, time_point now);
   void handle_binary(std::uint32_t slot, time_point now);
   // A ping, a pong or a part of a message: proof of life, and charged like a message.
@@ -96,7 +105,7 @@ class exchange {
  private:
   struct client {
     std::string name{};
-    address reached{};
+    address remote{}, reached{};
     std::uint64_t generation = 0;
     time_point registered_by{}, heard_at{};
     token_bucket bucket{0, 0, {}};
@@ -115,6 +124,7 @@ class exchange {
   // What a client does (exchange.cpp).
   bool heard(std::uint32_t slot, time_point now);
   void registers(std::uint32_t slot, const request&, time_point now);
+  [[nodiscard]] bool authorized(std::uint32_t slot, const request&, time_point now);
   void forward(std::uint32_t slot, const request&, time_point now);
   void count_outcome(const request&);
   delivery deliver(const owner& to, std::string_view text, time_point now);
@@ -141,6 +151,8 @@ class exchange {
   const limits& limits_;
   const announcement& announcement_;
   directory& directory_;
+  std::shared_ptr<const access> access_;
+  penalties penalties_;
   request_parser parser_;
   std::vector<client> clients_;
   std::vector<std::uint32_t> free_;

@@ -69,7 +69,7 @@ void exchange::handle_closed(std::uint32_t slot, ending how, time_point now) {
   auto& c = clients_[slot];
   ensure(c.connected);
   let_go(c, how, now);
-  c = client{.reached = {}, .serial = c.serial};
+  c = client{.remote = {}, .reached = {}, .serial = c.serial};
   free_.push_back(slot);
   --stats_.connections;
   drop_stale_deadlines();

@@ -48,6 +48,8 @@ void write_connections(writer& w, const counters& c, const gauges& g) {
   w.one("names_held", "gauge", "Names held for owners that were cut off.",
         std::uint64_t{g.names_held});
   w.one("registrations_total", "counter", "Names granted.", c.registered);
+  w.one("registrations_denied_total", "counter", "Registrations with a wrong token.",
+        c.unauthorized);
   w.one("resumptions_total", "counter", "Names granted for their resume secret.", c.resumed);
 }
 

@@ -19,12 +19,13 @@ class token_bucket {
 
   // Takes one token; what is left, negative where there was none.
   double take(time_point now) noexcept {
-    const auto passed = std::chrono::duration<double>(now - filled_at_).count();
-    if (passed > 0) {
-      level_ = static_cast<float>(std::min<double>(burst_, level_ + passed * per_second_));
-      filled_at_ = now;
-    }
+    level_ = static_cast<float>(level(now));
+    filled_at_ = std::max(filled_at_, now);
     return level_ -= 1;
+  }
+  [[nodiscard]] double level(time_point now) const noexcept {
+    const auto passed = std::chrono::duration<double>(now - filled_at_).count();
+    return passed <= 0 ? level_ : std::min<double>(burst_, level_ + passed * per_second_);
   }
 
  private:

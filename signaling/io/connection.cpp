@@ -71,6 +71,9 @@ void connection::take_head(byte_span octets) {
   }
   auto answer = answer_upgrade(std::string_view(head_).substr(0, head_size));
   if (!answer.accepted) return reject(std::move(answer.response));
+  if (!loop_.allows_origin(answer.origin)) {
+    return reject(http_response(403, "This origin is not allowed here.\n"));
+  }
   out_ += answer.response;
   mark_dirty();
   phase_ = phase::open;

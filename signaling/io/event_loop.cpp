@@ -1,5 +1,6 @@
 #include "signaling/io/event_loop.hpp"
 
+#include <algorithm>
 #include <ctime>
 
 #include <boost/asio/post.hpp>
@@ -27,7 +28,7 @@ event_loop::event_loop(std::uint32_t number, const shared_parts& shared)
       poller_(
           context_, [this] { update_clock(); }, [this] { flush_all(); }),
       tick_(context_),
-      exchange_(number, shared.limits, shared.announcement, shared.names),
+      exchange_(number, shared.limits, shared.announcement, shared.names, shared.random),
       read_buffer_(read_buffer_size) {
   update_clock();
 }
@@ -97,6 +98,12 @@ bool event_loop::admit(const address& from) {
   return false;
 }
 
+// Whoever sends no Origin is no browser, and so not lured here by a page.
+bool event_loop::allows_origin(std::string_view origin) const {
+  return shared_.allowed_origins.empty() || origin.empty() ||
+         std::ranges::find(shared_.allowed_origins, origin) != shared_.allowed_origins.end();
+}
+
 void event_loop::accepted(socket_handle socket, const endpoint& remote) {
   update_clock();
   std::uint32_t index = 0;
@@ -119,7 +126,7 @@ void event_loop::accepted(socket_handle socket, const endpoint& remote) {
 }
 
 std::uint32_t event_loop::open(connection& c, const address& reached) {
-  const auto slot = exchange_.connect(unmapped(reached), c.accepted_at(), now_);
+  const auto slot = exchange_.connect({c.remote().ip, unmapped(reached), c.accepted_at()}, now_);
   if (slot >= by_slot_.size()) by_slot_.resize(slot + 1);
   by_slot_[slot] = &c;
   return slot;

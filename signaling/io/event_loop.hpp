@@ -30,7 +30,9 @@ struct shared_parts {
   const hub::announcement& announcement;
   shared_directory& names;
   shared_admission& door;
-  std::function<void(hub::envelope&&)> deliver;  // to the loop that it names; any thread
+  const std::vector<std::string>& allowed_origins;  // empty: all
+  random_source& random;                            // of the system, so for any thread
+  std::function<void(hub::envelope&&)> deliver;     // to the loop that it names; any thread
 };
 
 class listener;
@@ -54,6 +56,9 @@ class event_loop {
 
   // On this loop's thread.
   void drain(std::function<void()> on_empty);
+  void use_access(std::shared_ptr<const hub::access> policy) {
+    exchange_.use_access(std::move(policy));
+  }
   struct snapshot {
     hub::counters counted;
     std::uint64_t rejected = 0;  // connections beyond a limit
@@ -72,6 +77,7 @@ class event_loop {
   void return_buffer(std::string&);
   void accepted(socket_handle, const endpoint& remote);
   [[nodiscard]] bool admit(const address& from);
+  [[nodiscard]] bool allows_origin(std::string_view) const;
   [[nodiscard]] std::uint32_t open(connection&, const address& reached);
   void closed(connection&, hub::ending);
   void carry_out();

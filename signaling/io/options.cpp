@@ -22,7 +22,6 @@ constexpr absent_option absent_options[] = {
     {"--stun-alternate", "this version does not speak RFC 5780", true},
     {"--tls-cert", "this version does not speak TLS; put a proxy that does in front of it", true},
     {"--tls-key", "this version does not speak TLS; put a proxy that does in front of it", true},
-    {"--token-file", "this version knows no tokens: anyone may register", true},
     {"--cluster", "this version runs on one machine only", true},
 };
 
@@ -56,6 +55,13 @@ void add_addresses(CLI::App& app, options& out, raw_options& raw) {
                  "file with the secret that mints TURN credentials; or TURN_SECRET in the "
                  "environment, the secret itself [random]")
       ->type_name("FILE");
+  app.add_option("--token-file", out.token_file,
+                 "who may register: a token a line, then the names it may take (* for anything); "
+                 "SIGHUP reads it again; or SIGNALING_TOKENS, the lines themselves [anyone]")
+      ->type_name("FILE");
+  app.add_option("--allow-origin", out.allowed_origins,
+                 "pages that may connect, e.g. https://app.example.net; repeatable [all]")
+      ->type_name("ORIGIN");
   app.add_option("--admin", raw.admin, "GET /healthz, /readyz and /metrics; \"none\" for none")
       ->type_name("ADDR:PORT")
       ->capture_default_str();
@@ -172,6 +178,7 @@ void interpret(options& out, const raw_options& raw) {
   }
   for (const auto& url : out.ice_servers) check_url(url);
   out.turn_secret = secret_from(raw.secret_file);
+  if (const char* tokens = std::getenv("SIGNALING_TOKENS")) out.tokens = tokens;
   out.format = raw.format == "json" ? log_format::json : log_format::text;
   if (!(out.limits.messages_per_second >= 0)) {
     throw CLI::ValidationError("--messages-per-second", "must be 0 or more");

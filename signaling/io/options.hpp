@@ -20,7 +20,10 @@ struct options {
        stun_given = false;  // else: the defaults, of which IPv6 may be missing
   std::optional<address> external_address;
   std::vector<std::string> ice_servers;
-  std::string turn_secret;  // empty: random
+  std::string turn_secret;            // empty: random
+  std::string token_file;             // empty: tokens, or anyone
+  std::optional<std::string> tokens;  // SIGNALING_TOKENS
+  std::vector<std::string> allowed_origins;
   std::optional<endpoint> admin;
   unsigned threads = 1;
   std::string log_level = "info";

@@ -9,6 +9,7 @@
 
 #include "protocol/crypto/system_random.hpp"
 #include "signaling/hub/metrics.hpp"
+#include "signaling/io/access_file.hpp"
 #include "signaling/io/admin.hpp"
 #include "signaling/io/event_loop.hpp"
 #include "signaling/io/ready_file.hpp"
@@ -33,13 +34,19 @@ class server {
  public:
   explicit server(const options& o)
       : options_(o),
-        names_(o.limits, locked_random_),
-        door_(o.limits, locked_random_),
-        shared_{options_.limits, announcement_, names_, door_,
+        names_(o.limits, random_),
+        door_(o.limits, random_),
+        shared_{options_.limits,
+                announcement_,
+                names_,
+                door_,
+                options_.allowed_origins,
+                random_,
                 [this](hub::envelope&& e) { loops_[e.to.loop]->receive(std::move(e)); }} {
     for (std::uint32_t i = 0; i < o.threads; ++i) {
       loops_.push_back(std::make_unique<event_loop>(i, shared_));
     }
+    use_access(read_access(options_, random_));
     listen();
     listen_stun();
     listen_admin();
@@ -47,7 +54,7 @@ class server {
   }
 
   int run() {
-    boost::asio::signal_set signals(loops_[0]->context(), SIGTERM, SIGINT);
+    boost::asio::signal_set signals(loops_[0]->context(), SIGTERM, SIGINT, SIGHUP);
     wait_for_signal(signals);
     announce_readiness();
     std::vector<std::thread> threads;
@@ -128,12 +135,32 @@ class server {
   }
 
   void wait_for_signal(boost::asio::signal_set& signals) {
-    signals.async_wait([this, &signals](boost::system::error_code stopped, int) {
+    signals.async_wait([this, &signals](boost::system::error_code stopped, int number) {
       if (stopped) return;
+      if (number == SIGHUP) {
+        reload();
+        return wait_for_signal(signals);
+      }
       if (draining_) return stop_all();  // asked twice
       drain();
       wait_for_signal(signals);
     });
+  }
+
+  void use_access(const std::shared_ptr<const hub::access>& policy) {
+    for (auto& loop : loops_) {
+      loop->post([&l = *loop, policy] { l.use_access(policy); });
+    }
+  }
+
+  // What can't be read leaves in force what was read before.
+  void reload() {
+    try {
+      use_access(read_access(options_, random_));
+      log_info("reloaded");
+    } catch (const startup_error& wrong) {
+      log_error("not reloaded: " + wrong.message);
+    }
   }
 
   void drain() {
@@ -193,7 +220,7 @@ class server {
   }
 
   const options& options_;
-  crypto::system_random random_, locked_random_;
+  crypto::system_random random_;
   hub::announcement announcement_;
   shared_directory names_;
   shared_admission door_;

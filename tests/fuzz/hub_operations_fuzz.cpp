@@ -34,7 +34,7 @@ class world {
  public:
   world() : names_(limits_, random_) {
     for (std::uint32_t i = 0; i < 2; ++i) {
-      loops_[i] = std::make_unique<hub::exchange>(i, limits_, plan_, names_);
+      loops_[i] = std::make_unique<hub::exchange>(i, limits_, plan_, names_, random_);
     }
   }
 
@@ -44,7 +44,7 @@ class world {
     auto& c = clients_[who];
     c.loop = who % 2;
     if (!c.connected) {
-      c.slot = loops_[c.loop]->connect(make_v4(1), now_, now_);
+      c.slot = loops_[c.loop]->connect({make_v4(1), make_v4(2), now_}, now_);
       c = {c.loop, c.slot, 0, true};
       settle();
       if (!c.connected) return;

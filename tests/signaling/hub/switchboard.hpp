@@ -27,13 +27,13 @@ class switchboard {
   explicit switchboard(const hub::limits& l = {}, std::uint32_t loops = 1)
       : limits(l), names(limits, random_) {
     for (std::uint32_t i = 0; i < loops; ++i) {
-      exchanges.push_back(std::make_unique<hub::exchange>(i, limits, plan, names));
+      exchanges.push_back(std::make_unique<hub::exchange>(i, limits, plan, names, random_));
     }
   }
 
   // `age`: how long ago its TCP connection was accepted.
   client_id connect(std::uint32_t loop = 0, duration age = {}) {
-    const client_id c{loop, exchanges[loop]->connect(make_v4(0x7f000001), now - age, now)};
+    const client_id c{loop, exchanges[loop]->connect({from, make_v4(0x7f000001), now - age}, now)};
     state_[c] = {};
     carry_out();
     return c;
@@ -101,6 +101,7 @@ class switchboard {
   }
 
   hub::limits limits;
+  address from = make_v4(0xc0000201);  // where clients connect from
   hub::announcement plan;
 
  private:

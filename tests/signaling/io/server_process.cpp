@@ -118,6 +118,12 @@ int server_process::wait() {
   return status;
 }
 
+void server_process::wait_for(std::string_view end_of_line) const {
+  const auto end = std::string(end_of_line) + '\n';
+  const auto said = read_until(errors_, end);
+  REQUIRE_MESSAGE(said.ends_with(end), said);
+}
+
 bool server_process::alive() const {
   return ::waitpid(pid_, nullptr, WNOHANG) == 0;
 }

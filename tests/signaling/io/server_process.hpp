@@ -4,6 +4,7 @@
 
 #include <sys/types.h>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "protocol/base/endpoint.hpp"
@@ -28,6 +29,8 @@ class server_process {
   void signal(int number) const;
   // Blocks until it has ended; -1: not by itself.
   [[nodiscard]] int wait();
+  // Reads its log until a line ends so.
+  void wait_for(std::string_view end_of_line) const;
   [[nodiscard]] bool alive() const;
   [[nodiscard]] std::size_t resident_bytes() const;
 

@@ -7,6 +7,8 @@
 
 #include <chrono>
 #include <cstring>
+#include <filesystem>
+#include <fstream>
 
 #include "tests/check.hpp"
 #include "tests/signaling/hub/switchboard.hpp"
@@ -311,6 +313,50 @@ TEST_CASE("after an unclean end the name waits for its owner") {
   CHECK(field(back.join("al", ",\"resume\":\"" + secret + '"'), "resume") == secret);
 }
 
+TEST_CASE("tokens: who may register, and as whom; read again at SIGHUP") {
+  const auto file = std::filesystem::temp_directory_path() /
+                    ("signaling_test_tokens." + std::to_string(::getpid()));
+  const auto write = [&](std::string_view text) { std::ofstream(file) << text; };
+  write("# tokens\nopen-sesame\nrobots-only robot-*\n");
+  server_process server({"--token-file", file});
+  const auto register_as = [&](std::string_view name, std::string_view more) {
+    raw_client c(server.websocket);
+    c.say("{\"type\":\"register\",\"peer_id\":\"" + std::string(name) + '"' + std::string(more) +
+          '}');
+    const auto answer = c.hear();
+    return answer.contains("\"registered\"") ? "registered" : code_of(answer);
+  };
+  CHECK(register_as("al", "") == "unauthorized");
+  CHECK(register_as("al", R"(,"token":"wrong")") == "unauthorized");
+  CHECK(register_as("al", R"(,"token":"robots-only")") == "unauthorized");
+  CHECK(register_as("al", R"(,"token":"open-sesame")") == "registered");
+  CHECK(register_as("robot-1", R"(,"token":"robots-only")") == "registered");
+  write("changed\n");
+  server.signal(SIGHUP);
+  server.wait_for(" reloaded");
+  CHECK(register_as("bob", R"(,"token":"open-sesame")") == "unauthorized");
+  CHECK(register_as("bob", R"(,"token":"changed")") == "registered");
+  write("# nothing\n");
+  server.signal(SIGHUP);
+  server.wait_for("there is no token in it");
+  CHECK(register_as("carol", R"(,"token":"changed")") == "registered");
+  std::filesystem::remove(file);
+}
+
+TEST_CASE("pages of other origins are turned away, programs are not") {
+  server_process server({"--allow-origin", "https://good.example"});
+  const auto status = [&](const std::string& header) {
+    raw_client c(server.websocket, raw_client::start::tcp_only);
+    c.send_raw(std::string(upgrade_request) + header + "\r\n");
+    return c.read_head().substr(9, 3);
+  };
+  CHECK(status("") == "101");
+  CHECK(status("Origin: https://good.example\r\n") == "101");
+  CHECK(status("Origin: https://evil.example\r\n") == "403");
+  CHECK(status("Origin: https://good.example.evil.example\r\n") == "403");
+  CHECK(status("Origin: null\r\n") == "403");
+}
+
 TEST_CASE("what can't start says why in one line, with status 2") {
   server_process server;
   const auto taken = to_string(server.websocket);
@@ -329,6 +375,7 @@ TEST_CASE("what can't start says why in one line, with status 2") {
   check({"--threads", "0"}, "--threads");
   check({"--idle-timeout", "-1"}, "--idle-timeout");
   check({"--turn-secret-file", "/nonexistent"}, "/nonexistent");
+  check({"--token-file", "/nonexistent"}, "/nonexistent");
   check({"--ice-server", "http://x"}, "http://x");
   check({"--listen", "127.0.0.1:0", "--no-stun", "--admin", "none", "--log-level", "warn",
          "--ready-file", "/nonexistent/x"},
