@@ -1,10 +1,11 @@
 #pragma once
 
 // The inside of gatherer. Its members are spread by concern:
-//   gatherer.cpp    the public face, sockets, servers, deadlines, the end of gathering
-//   reflexive.cpp   Binding requests, what they tell, keeping mappings open
-//   relays.cpp      which way a TURN server is asked, and what becomes of it
-//   streams.cpp     TURN over TCP and TLS: connections that the caller makes
+//   gatherer.cpp      the public face
+//   gather_state.cpp  sockets, servers, deadlines, the end of gathering
+//   reflexive.cpp     Binding requests, what they tell, keeping mappings open
+//   relays.cpp        which way a TURN server is asked, and what becomes of it
+//   streams.cpp       TURN over TCP and TLS: connections that the caller makes
 
 #include <deque>
 #include <list>
