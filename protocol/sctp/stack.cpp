@@ -31,6 +31,10 @@ void configure() {
   usrsctp_sysctl_set_sctp_initial_cwnd(10);
   usrsctp_sysctl_set_sctp_max_burst_default(64);
   usrsctp_sysctl_set_sctp_fr_max_burst_default(64);
+  // A chunk may be sent again as often as it takes: with fast retransmission over a short round
+  // trip, 30 times (the default, after which the association is aborted) are over in a second in
+  // front of a slow reader whose socket overflows. Whether the path lives is ICE's business.
+  usrsctp_sysctl_set_sctp_max_retran_chunk(0);
   // Counts messages and fragments; the byte limits of the send buffer come first.
   usrsctp_sysctl_set_sctp_max_chunks_on_queue(64 * 1024);
 }

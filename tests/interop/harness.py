@@ -76,6 +76,11 @@ class Process:
         if self._process.returncode is None:
             self._process.kill()
         await self._process.wait()
+        try:
+            self.stdin.close()
+            await self.stdin.wait_closed()
+        except ConnectionError:
+            pass  # it went without reading all
 
 
 class TestCase(unittest.IsolatedAsyncioTestCase):
@@ -83,6 +88,7 @@ class TestCase(unittest.IsolatedAsyncioTestCase):
 
     def _callTestMethod(self, method):
         async def bounded():
+            asyncio.get_running_loop().set_debug(False)  # slow, and it tells of every slow step
             await asyncio.wait_for(method(), DEADLINE)
         super()._callTestMethod(bounded)
 

@@ -127,8 +127,7 @@ class AiortcPeer:
         while self._early:
             init = self._early.pop(0)
             if not init or not init["candidate"]:
-                await self._connection.addIceCandidate(None)
-                continue
+                continue  # aiortc 1.4 has no word for their end
             candidate = candidate_from_sdp(init["candidate"].removeprefix("candidate:"))
             candidate.sdpMid = init.get("sdpMid")
             candidate.sdpMLineIndex = init.get("sdpMLineIndex")
