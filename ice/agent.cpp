@@ -7,6 +7,12 @@
 #include "protocol/demux.hpp"
 
 namespace nat::ice {
+namespace {
+
+// What a pair that does not answer takes to fail, and a little more.
+constexpr duration worth_retrying = std::chrono::seconds{14};
+
+}  // namespace
 
 agent::state::state(agent_config c, random_source& r, time_point now)
     : config(std::move(c)),
@@ -56,9 +62,15 @@ void agent::state::conclude(time_point now) {
                                config.patience);
   if (due && *due <= now) {
     at = phase::failed;
+    timers.stop(timer::retry);
     events.push_back(failed{.was_connected = had_path});
-  } else {
-    timers.set(timer::patience, due);
+    return;
+  }
+  timers.set(timer::patience, due);
+  // Everything has failed, and there is time for another attempt: each after a longer pause.
+  if (due && *due - now > worth_retrying && !timers.get(timer::retry)) {
+    timers.set(timer::retry,
+               now + std::max<duration>(std::chrono::seconds{1}, (now - started) / 4));
   }
 }
 

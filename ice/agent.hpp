@@ -46,7 +46,7 @@ struct agent_config {
   // told.
   std::optional<duration> signaling_delay = std::nullopt;
 
-  unsigned max_check_sends = 9;  // of a pair that does not answer, within 12 s
+  unsigned max_check_sends = 10;  // to a pair that does not answer, the last after 11 s
   duration backup_interval = std::chrono::seconds{15};  // of checks that keep alternatives warm
   duration early_check_age = std::chrono::seconds{30};  // of checks that wait for credentials
   // Nominations carry the number of draft-thatcher-ice-renomination; others skip the attribute.

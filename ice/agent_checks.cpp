@@ -7,6 +7,9 @@
 namespace nat::ice {
 namespace {
 
+// A check on a path that the peer was heard on is repeated sooner: what it waits for can only be
+// lost, not early.
+constexpr duration heard_rto = std::chrono::milliseconds{100};
 constexpr int settled_pacing = 4;      // times Ta
 constexpr unsigned settled_sends = 4;  // of a pair that does not answer
 
@@ -30,6 +33,10 @@ unsigned agent::state::max_sends(const pair& p) const {
   if (p.reliable()) return 1;
   return selected != nullptr && !lost ? std::min(config.max_check_sends, settled_sends)
                                       : config.max_check_sends;
+}
+
+duration agent::state::unanswered_rto(const pair& p) const {
+  return p.heard ? std::min(config.initial_rto, heard_rto) : config.initial_rto;
 }
 
 void agent::state::send_due(time_point now) {
@@ -104,7 +111,7 @@ void agent::state::send_check(pair& p, time_point now) {
   ++p.sends;
   if (&p == selected) trust.asked(now);
   if (!p.valid()) {
-    const check_schedule schedule{.initial_rto = config.initial_rto,
+    const check_schedule schedule{.initial_rto = unanswered_rto(p),
                                   .reliable_wait = config.patience,
                                   .pacing = config.pacing};
     p.due = now + (p.reliable() ? schedule.reliable_wait
@@ -149,7 +156,7 @@ std::uint32_t agent::state::nomination_for(pair& p) {
 // unless it left after the peer had opened the path and may yet be answered.
 void agent::state::trigger(pair& p, time_point now) {
   if (p.state == pair_state::in_progress && p.heard && p.last_sent && *p.last_sent >= *p.heard &&
-      now - *p.last_sent < config.initial_rto) {
+      now - *p.last_sent < unanswered_rto(p)) {
     return;
   }
   p.due = now;

@@ -134,7 +134,11 @@ void agent::state::watch_path(time_point now) {
   if (timers.due(timer::retry, now)) {
     const bool have_path = selected != nullptr && !lost;
     retry_failed(have_path);
-    timers.set(timer::retry, now + (have_path ? upgrade_interval : retry_interval));
+    if (at == phase::searching) {
+      timers.stop(timer::retry);
+    } else {
+      timers.set(timer::retry, now + (have_path ? upgrade_interval : retry_interval));
+    }
   }
 }
 

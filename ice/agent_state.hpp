@@ -108,7 +108,8 @@ struct agent::state {
   [[nodiscard]] std::uint32_t nomination_for(pair&);
   [[nodiscard]] std::optional<time_point> hold_for(const pair&, time_point now) const;
   [[nodiscard]] bool can_check(const pair&) const;
-  [[nodiscard]] duration rto_of(const pair&) const;
+  [[nodiscard]] duration rto_of(const pair&) const;          // of one that works
+  [[nodiscard]] duration unanswered_rto(const pair&) const;  // of one that may
 
   // agent_paths.cpp
   void consider(pair&, time_point now);

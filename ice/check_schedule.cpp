@@ -8,7 +8,7 @@ duration check_schedule::wait_after(unsigned sends, std::size_t active) const no
   const auto paced = pacing * static_cast<duration::rep>(active);
   const auto longest = std::max(longest_rto, paced);
   auto wait = std::max(initial_rto, paced);
-  for (unsigned n = 1; n < sends && wait < longest; ++n) wait *= 2;
+  for (unsigned n = 1; n < sends && wait < longest; ++n) wait += wait / 2;
   return std::min(wait, longest);
 }
 

@@ -1,7 +1,8 @@
 #pragma once
 
-// When an unanswered check is repeated: RFC 8445, 14.3, with a shorter start and a bounded step, so
-// that a peer who turns up late is not met by a pause of 16 s.
+// When an unanswered check is repeated: RFC 8445, 14.3, with a shorter start, smaller steps and a
+// bound on them, so that a lost check costs little and a peer who turns up late is not met by a
+// pause of 16 s.
 
 #include "protocol/base/time.hpp"
 
@@ -10,7 +11,6 @@ namespace nat::ice {
 struct check_schedule {
   duration initial_rto = std::chrono::milliseconds{250};
   duration longest_rto = std::chrono::seconds{2};
-  unsigned max_sends = 9;  // the last 11.75 s after the first, given up 2 s later
   duration reliable_wait = std::chrono::milliseconds{39'500};  // Ti: TCP, sent once
   duration pacing = std::chrono::milliseconds{5};
 

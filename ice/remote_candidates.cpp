@@ -37,7 +37,7 @@ std::optional<candidate> remote_candidates::evict(
     if (victim == all_.end() || rank(*at) > rank(*victim)) victim = at;
   }
   if (victim == all_.end()) return std::nullopt;
-  const auto gone = *victim;
+  auto gone = *victim;
   all_.erase(victim);
   return gone;
 }

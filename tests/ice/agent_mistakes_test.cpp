@@ -138,19 +138,23 @@ TEST_CASE("a check that comes in cancels the wait of one under way, RFC 8445, 7.
   CHECK(l.elapsed() <= 50ms + 60ms + 10ms);
 }
 
-TEST_CASE("a retransmission of the peer's does not make us repeat a check that is on its way") {
+TEST_CASE("repetitions of the peer's check don't make us repeat one that is on its way") {
   wire l;
   l.make(l.a, role::controlling);
   l.make(l.b, role::controlled);
   l.know(l.a, host("192.0.2.1:1"));
   l.know(l.b, host("192.0.2.2:1"));
-  l.delay = 100ms;
-  l.passes = [&](const site& from, const transmit&) { return &from == &l.a; };
+  bytes check;
+  l.passes = [&](const site& from, const transmit& t) {
+    if (&from == &l.a) check = t.data;
+    return false;
+  };
   l.introduce();
-  l.run_for(1100ms);  // A sends at 0, 250, 750: B hears three checks, and A nothing
-  const auto report = l.b.agent->pairs().at(0);
-  CHECK(report.checks_received == 3);
-  CHECK(report.checks_sent <= 6);
+  const auto own = l.b.agent->pairs().at(0).checks_sent;
+  const path from{transport::udp, at("192.0.2.2:1"), at("192.0.2.1:1")};
+  for (int n = 0; n < 20; ++n) l.inject(l.b, from, check);
+  CHECK(l.b.agent->pairs().at(0).checks_received == 20);
+  CHECK(l.b.agent->pairs().at(0).checks_sent == own + 1);  // the path is open: once, at once
 }
 
 TEST_CASE("three dead bridges at each end: no slower, no failure") {
@@ -282,7 +286,7 @@ TEST_CASE("a link delay of an hour") {
   CHECK(l.run_until([&] { return l.both_connected(); }, std::chrono::hours{3}));
   CHECK(l.elapsed() <= 2h + 1s);
   CHECK(l.a.agent->rtt().value_or(0s) <= 2h + 1s);
-  CHECK(l.a.sent < 500);  // no storm while waiting
+  CHECK(l.a.sent < 2000);  // no storm while waiting: half of it answers
 }
 
 TEST_CASE("an hour of delay against ordinary patience: failed once, and the late answer counts") {
