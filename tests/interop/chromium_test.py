@@ -1,13 +1,16 @@
 """A page in headless Chromium against peer-cli, through our signaling server, both ways round: with
 host addresses in the open, and with mDNS names in their place as users have it."""
 
+import pathlib
+import tempfile
+
 import harness
 
-harness.require(modules=["websockets"], programs=["ip", "chromium"],
+harness.require(modules=["websockets"], programs=["ip", "chromium", "turnserver"],
                 ours=["signaling-server", "peer-cli"])
 
 from chromium import Chromium  # noqa: E402
-from native import PipeCases  # noqa: E402
+from native import Native, PipeCases  # noqa: E402
 from peers import BrowserPeer  # noqa: E402
 
 
@@ -23,7 +26,6 @@ class Page(PipeCases):
     async def test_unordered_channel(self):
         """A channel without order or retransmission still carries what fits one message."""
         server = await harness.Server(self).start()
-        from native import Native
         native = await Native.start(self, server, "native", "listen")
         await native.event("registered")
         page = await self.foreign(server, "foreign")
@@ -49,6 +51,51 @@ class ChromiumBehindNames(Page, harness.TestCase):
         self.assertIn(".local ", await page.local_sdp())
         await self.end_both(native, page)
         self.assertEqual(await native.status(), 0, native.process.seen)
+
+
+class ChromiumByRelay(harness.TestCase):
+    """Both ends may use a relay and nothing else: a coturn that the signaling server announces, with
+    the credentials that it mints."""
+
+    SECRET = "known to the signaling server and to coturn"
+
+    async def meet(self, they_offer):
+        await harness.start_coturn(self, "--use-auth-secret",
+                                   f"--static-auth-secret={self.SECRET}")
+        folder = self.enterContext(tempfile.TemporaryDirectory(prefix="interop-relay-"))
+        secret = pathlib.Path(folder) / "secret"
+        secret.write_text(self.SECRET, encoding="utf-8")
+        server = await harness.Server(self).start(
+            "--no-stun", "--turn-secret-file", secret,
+            "--ice-server", f"turn:{harness.HOST}:3478?transport=udp")
+        page = BrowserPeer(await self.enterAsyncContext(Chromium()), server.url, "foreign")
+        await page.register()
+        await page.use_relays_only()
+        if they_offer:
+            native = await Native.start(self, server, "native", "--policy", "relay", "listen")
+            await native.event("registered")
+            await page.offer("native")
+        else:
+            accepting = self.keep(page.accept())
+            native = await Native.start(self, server, "native", "--policy", "relay", "connect",
+                                        "foreign")
+            await accepting
+        self.assertEqual((await native.event("connected"))["path"], "relay")
+        self.assertEqual((await page.path())["local"], "relay")
+        native.write(b"by relay")
+        await page.send_text("and back")
+        native.finish()
+        await page.finish()
+        await page.finished()
+        self.assertEqual(await page.text(), "by relay")
+        self.assertEqual(await native.read(), b"and back")
+        self.assertEqual(await native.status(), 0, native.process.seen)
+
+    async def test_they_offer(self):
+        await self.meet(they_offer=True)
+
+    async def test_we_offer(self):
+        await self.meet(they_offer=False)
 
 
 harness.main()

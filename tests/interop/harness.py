@@ -11,6 +11,7 @@ import os
 import pathlib
 import shutil
 import sys
+import tempfile
 import unittest
 
 BIN = pathlib.Path(os.environ.get("INTEROP_BIN", "build/dev/bin"))
@@ -129,6 +130,23 @@ class Server:
     async def _drain(self):
         while line := await self.process.stderr.readline():
             self.process.seen.append(line.decode(errors="replace").rstrip())
+
+
+async def start_coturn(case, *arguments):
+    """coturn on the usual port of every address here, ended with the case."""
+    folder = case.enterContext(tempfile.TemporaryDirectory(prefix="interop-coturn-"))
+    coturn = await case.launch(
+        "turnserver", "-n", "--no-cli", "--verbose", "--log-file=stdout", "--simple-log",
+        f"--listening-ip={HOST}", "--listening-ip=127.0.0.1", f"--relay-ip={HOST}", "--no-tls",
+        "--no-dtls", "--realm=interop", f"--pidfile={folder}/pid", f"--userdb={folder}/users",
+        *arguments)
+    listening = 0
+    while listening < 2:
+        line = await coturn.stdout.readline()
+        if not line:
+            raise AssertionError("coturn ended")
+        listening += b"UDP listener opened on" in line
+    case.keep(coturn.stdout.read())
 
 
 def main():

@@ -19,10 +19,15 @@ class Rendezvous {
       this.socket.onerror = () => reject(new Error("no signaling server"));
       this.socket.onmessage = ({data}) => {
         const message = JSON.parse(data);
-        if (message.type === "registered") resolve(message);
+        if (message.type === "registered") resolve(this.registered = message);
         else this.take(message).catch((error) => console.log("in " + data + ": " + error));
       };
     });
+  }
+
+  // Nothing but the relays that the signaling server announced.
+  useRelaysOnly() {
+    this.configuration = {iceServers: this.registered.ice_servers, iceTransportPolicy: "relay"};
   }
 
   tell(message) { this.socket.send(JSON.stringify(message)); }
@@ -47,7 +52,7 @@ class Rendezvous {
   async addEarly() { for (const candidate of this.early.splice(0)) await this.add(candidate); }
 
   open(target, session) {
-    this.connection = new RTCPeerConnection();
+    this.connection = new RTCPeerConnection(this.configuration);
     this.connection.onicecandidate = ({candidate}) =>
       this.tell({type: "candidate", target, candidate: candidate && candidate.toJSON(), session});
   }

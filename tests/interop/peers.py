@@ -44,6 +44,9 @@ class BrowserPeer:
                                 f"globalThis.rendezvous = new Rendezvous({arguments}); 0")
         return await self._call("register()")
 
+    async def use_relays_only(self):
+        await self._call("useRelaysOnly()")
+
     async def offer(self, target, **options):
         await self._call(f"offer({json.dumps(target)}, {json.dumps(options)})")
 

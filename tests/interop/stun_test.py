@@ -1,7 +1,6 @@
 """STUN with foreign ends: peer-cli asks coturn; coturn's client and aioice ask signaling-server."""
 
 import json
-import tempfile
 
 import harness
 
@@ -13,17 +12,7 @@ import aioice  # noqa: E402
 
 class Coturn(harness.TestCase):
     async def asyncSetUp(self):
-        folder = self.enterContext(tempfile.TemporaryDirectory(prefix="interop-coturn-"))
-        self.coturn = await self.launch(
-            "turnserver", "-n", "--no-cli", "--verbose", "--log-file=stdout", "--simple-log",
-            f"--listening-ip={harness.HOST}", "--listening-ip=127.0.0.1", "--no-auth", "--no-tls",
-            "--no-dtls", f"--pidfile={folder}/pid", f"--userdb={folder}/users")
-        while line := await self.coturn.stdout.readline():
-            if b"UDP listener opened on" in line and harness.HOST.encode() in line:
-                break
-        else:
-            self.fail("coturn ended")
-        self.keep(self.coturn.stdout.read())
+        await harness.start_coturn(self, "--no-auth")
 
     async def ask(self, *command):
         # coturn asks nobody here, but a turn: URL is not taken without credentials.
