@@ -225,6 +225,8 @@ void link::handle(const ice::event& event, time_point now) {
   } else if (std::holds_alternative<ice::disconnected>(event)) {
     note("no path answers", now);
     events_.emplace_back(path_doubted{});
+  } else if (channel_ && channel_->ended_by_peer()) {
+    note("the peer has left; what it sent is being read", now);
   } else if (std::get<ice::failed>(event).was_connected) {
     fail({exit_status::path_lost, "path-lost",
           "the path to " + config_.remote_id + " was lost and no other works"},

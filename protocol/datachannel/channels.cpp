@@ -7,7 +7,7 @@
 namespace nat::datachannel {
 
 std::optional<channel_id> connection::state::open(const channel_options& options) {
-  if (ended || ending || channels.size() >= config.max_channels) return std::nullopt;
+  if (ended || ending || peer_gone || channels.size() >= config.max_channels) return std::nullopt;
   if (options.label.size() > max_name_bytes || options.protocol.size() > max_name_bytes) {
     return std::nullopt;
   }

@@ -56,8 +56,7 @@ void connection::state::look_at_dtls() {
       fail(to_failure(secure.why()), secure.detail());
       break;
     case dtls::state::closed:
-      receive();  // what came before the end
-      end_in_order();
+      peer_gone = true;  // receive() ends it when all that came before has been read
       break;
     case dtls::state::handshaking:
       break;
@@ -82,11 +81,18 @@ void connection::state::start_association() {
 }
 
 void connection::state::receive() {
-  while (association && !ended && !paused && undelivered < config.receive_buffer) {
+  if (read_all() && peer_gone && !ended) end_in_order();
+}
+
+// False: there may be more, but nobody takes it.
+bool connection::state::read_all() {
+  while (association && !ended) {
+    if (paused || undelivered >= config.receive_buffer) return false;
     const auto happened = association->read(now);
-    if (!happened) return;
+    if (!happened) break;
     handle(*happened);
   }
+  return true;
 }
 
 void connection::state::handle(const sctp::event& happened) {
@@ -199,6 +205,10 @@ void connection::shutdown(time_point now) {
 void connection::set_rtt(duration rtt, time_point) {
   state_->config.initial_rtt = rtt;
   state_->secure.set_rtt(rtt);
+}
+
+bool connection::ended_by_peer() const {
+  return state_->peer_gone;
 }
 
 std::optional<batch> connection::poll_transmit() {

@@ -41,6 +41,7 @@ struct connection::state {
   void look_at_dtls();
   void start_association();
   void receive();
+  bool read_all();
   void handle(const sctp::event&);
   void end_in_order();
   void fail(failure, std::string detail);
@@ -75,6 +76,7 @@ struct connection::state {
   bytes assembling;
   bool secured_told = false, established_told = false, ended = false;
   bool paused = false, ending = false, shutdown_sent = false;
+  bool peer_gone = false;  // it has said close_notify; what it sent before may wait to be read
   time_point now;
 };
 

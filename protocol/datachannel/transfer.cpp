@@ -17,7 +17,9 @@ payload kind_of(bool binary, bool empty) {
 
 bool connection::state::send(channel_id id, byte_view data, bool binary) {
   const auto found = channels.find(id);
-  if (ended || ending || found == channels.end() || found->second.closing) return false;
+  if (ended || ending || peer_gone || found == channels.end() || found->second.closing) {
+    return false;
+  }
   auto& c = found->second;
   if (config.remote_max_message_size != 0 && data.size() > config.remote_max_message_size) {
     return false;

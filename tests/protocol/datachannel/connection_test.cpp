@@ -358,3 +358,27 @@ TEST_CASE("bulk data leaves in batches of equal datagrams within the MTU") {
   CHECK(largest >= 1'190);
   CHECK((l.a.segments - segments) >= 10 * (l.a.datagrams - datagrams));
 }
+
+TEST_CASE("a peer that sends, ends and leaves is read to the end, however slowly") {
+  opened_pair l({.label = "x"}, path_quality{.delay = 1ms});
+  l.b.peer.pause(l.now);
+  unsigned sent = 0;
+  REQUIRE(l.run(10s, [&] {
+    while (sent < 10 && l.a.peer.send(l.id, pattern(50'000, sent), true, l.now)) ++sent;
+    return sent == 10 && l.a.peer.buffered(l.id) == 0;  // the peer's SCTP has it all
+  }));
+  l.a.peer.shutdown(l.now);
+  REQUIRE(l.run(10s, [&] { return l.a.count<closed>() == 1; }));
+  l.a.filter = l.b.filter = [](byte_view) { return false; };  // gone for good
+  l.run(1h);
+  CHECK(l.b.peer.ended_by_peer());
+  CHECK(l.b.count<message>() == 0);
+  CHECK(l.b.count<closed>() + l.b.count<failed>() == 0);
+  CHECK_FALSE(l.b.peer.send(l.id, as_bytes("to nobody"), true, l.now));
+  l.b.peer.resume(l.now);
+  REQUIRE(l.run(1s, [&] { return l.b.count<closed>() == 1; }));
+  const auto got = l.b.all<message>();
+  REQUIRE(got.size() == 10);
+  for (unsigned i = 0; i < 10; ++i) CHECK(got[i].data == pattern(50'000, i));
+  CHECK(std::holds_alternative<closed>(l.b.events.back()));
+}
