@@ -207,10 +207,9 @@ class websocket::stream_connection final
   }
 
   void close() {
+    open_ = false;
     socket_.async_close(beast::websocket::close_code::normal,
                         [self = this->shared_from_this()](error_code) { self->closed_ = true; });
-    // The closing handshake is a courtesy; nobody waits for the other half of it.
-    closed_ = true;
   }
 
   void fail(const std::string& what, error_code error) {

@@ -66,6 +66,7 @@ void peer::drop_link(std::optional<failure> why, time_point now) {
   described_ = false;
   events_.emplace_back(link_ended{std::move(why)});
   retire_gatherer(now);
+  if (stopping_) signaling_.leave();
   flush_signaling(now);
 }
 
@@ -83,6 +84,8 @@ void peer::stop(time_point now) {
   refresh_at_.reset();
   if (!link_) {
     retire_gatherer(now);
+    signaling_.leave();
+    flush_signaling(now);
   } else if (!link_->closing()) {  // else it ends in order, and within its own time
     drop_link(failure{exit_status::interrupted, "interrupted", "ended here"}, now);
   }

@@ -114,9 +114,14 @@ void signaling_client::stop() {
   deadline_.reset();
 }
 
-void signaling_client::give_up(failure why) {
+void signaling_client::leave() {
+  if (state_ == state::stopped) return;
   stop();
   outputs_.emplace_back(signaling_disconnect{});
+}
+
+void signaling_client::give_up(failure why) {
+  leave();
   events_.emplace_back(std::move(why));
 }
 

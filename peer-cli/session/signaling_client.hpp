@@ -60,6 +60,8 @@ class signaling_client {
   void refresh(time_point now);
   // No reconnection from here on.
   void stop();
+  // The same, and gives the name back: what was sent still goes out, then the connection is closed.
+  void leave();
 
   [[nodiscard]] std::optional<signaling_output> poll_output();
   [[nodiscard]] std::optional<signaling_event> poll_event();

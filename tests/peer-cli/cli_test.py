@@ -1,0 +1,389 @@
+#!/usr/bin/python3
+"""The command line's contract, on loopback, with the real server and real peers: what goes where, and
+the exit status of everything that can go wrong. What needs NATs stands in tests/lab.
+
+usage: cli_test.py BIN_DIRECTORY [unittest arguments]
+"""
+
+import hashlib
+import json
+import os
+import pathlib
+import random
+import resource
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import unittest
+
+BIN = pathlib.Path(sys.argv.pop(1)) if len(sys.argv) > 1 else None
+LIMIT = 60  # seconds that no step comes near; a hang ends the test, not the machine
+
+
+class Server:
+    def __init__(self, *options):
+        self.folder = tempfile.TemporaryDirectory()
+        ready = pathlib.Path(self.folder.name, "ready.json")
+        self.process = subprocess.Popen(
+            [BIN / "signaling-server", "--listen", "127.0.0.1:0", "--stun", "127.0.0.1:0", "--admin",
+             "127.0.0.1:0", "--ready-file", ready, *options], stderr=subprocess.PIPE, text=True)
+        for line in self.process.stderr:
+            if ready.exists():
+                break
+        self.addresses = json.loads(ready.read_text())
+        self.url = self.addresses["websocket"][0]
+
+    def close(self):
+        self.process.terminate()
+        self.process.communicate(timeout=LIMIT)
+        self.folder.cleanup()
+        return self.process.returncode
+
+
+class Peer:
+    """One peer-cli; its events are read as they come."""
+
+    def __init__(self, server, *arguments, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, env=None):
+        url = server if isinstance(server, str) else server.url
+        self.process = subprocess.Popen(
+            [BIN / "peer-cli", "-s", url, "--bind", "127.0.0.1", "--json", *arguments], stdin=stdin,
+            stdout=stdout, stderr=subprocess.PIPE, env={**os.environ, **(env or {})})
+        self.events = []
+
+    def wait_for(self, name):
+        for line in self.process.stderr:
+            event = self.take(line)
+            if event and event["event"] == name:
+                return event
+        raise AssertionError(f"ended without '{name}': {self.events}")
+
+    def take(self, line):
+        if not line.startswith(b'{"event"'):
+            return None
+        self.events.append(json.loads(line))
+        return self.events[-1]
+
+    def finish(self, data=None):
+        """(status, standard output); reads the rest of the events."""
+        out, err = self.process.communicate(data, timeout=LIMIT)
+        for line in (err or b"").splitlines() + (out or b"").splitlines():
+            self.take(line)
+        return self.process.returncode, out
+
+    def error(self):
+        return next((e for e in self.events if e["event"] == "error"), None)
+
+
+def run(server, *arguments, **how):
+    peer = Peer(server, *arguments, **how)
+    status, out = peer.finish()
+    return status, out, peer
+
+
+def noise(size, seed):
+    return random.Random(seed).randbytes(size)
+
+
+class WithServer(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.server = Server()
+
+    @classmethod
+    def tearDownClass(cls):
+        assert cls.server.close() == 0
+
+    def listen(self, name, *options, **how):
+        peer = Peer(self.server, "--id", name, "listen", *options, **how)
+        peer.wait_for("registered")
+        self.addCleanup(self.end, peer)
+        return peer
+
+    @staticmethod
+    def end(peer):
+        peer.process.kill()
+        peer.process.communicate()
+
+
+class Usage(unittest.TestCase):
+    def test_bad_command_lines_end_with_one_line_and_status_2(self):
+        for arguments in (["--nonsense", "listen"], [], ["frobnicate"], ["connect"], ["--timeout", "x", "listen"],
+                          ["-s", "http://x", "listen"], ["--id", "a b", "listen"], ["connect", "a b"],
+                          ["--secret-file", "/nonexistent", "listen"], ["--ice-server", "stun:", "gather"],
+                          ["--ice-server", "turn:127.0.0.1", "gather"], ["--bind", "nowhere", "listen"],
+                          ["--bind", "192.0.2.77", "listen"], ["--port", "9-1", "listen"],
+                          ["--policy", "best", "listen"], ["check", "a", "--expect", "magic"]):
+            with self.subTest(arguments):
+                done = subprocess.run([BIN / "peer-cli", *arguments], capture_output=True, text=True, timeout=LIMIT)
+                self.assertEqual(done.returncode, 2, done.stderr)
+                self.assertTrue(done.stderr.startswith("peer-cli: "), done.stderr)
+                self.assertLessEqual(done.stderr.count("\n"), 2)
+                self.assertEqual(done.stdout, "")
+
+    def test_help_and_version(self):
+        for arguments, word in ((["--help"], "Examples:"), (["--version"], "peer-cli"), (["connect", "--help"], "PEER")):
+            done = subprocess.run([BIN / "peer-cli", *arguments], capture_output=True, text=True, timeout=LIMIT)
+            self.assertEqual(done.returncode, 0)
+            self.assertIn(word, done.stdout)
+
+    def test_no_server_is_status_3(self):
+        with socket.socket() as taken:  # bound and not listening: nobody answers there
+            taken.bind(("127.0.0.1", 0))
+            status, _, peer = run(f"ws://127.0.0.1:{taken.getsockname()[1]}", "connect", "anyone")
+        self.assertEqual(status, 3)
+        self.assertEqual(peer.error()["code"], "signaling-unreachable")
+
+    def test_a_server_that_speaks_something_else_is_status_3(self):
+        with socket.create_server(("127.0.0.1", 0)) as other:
+            peer = Peer(f"ws://127.0.0.1:{other.getsockname()[1]}", "connect", "anyone")
+            connection, _ = other.accept()
+            connection.recv(4096)
+            connection.sendall(b"220 mail.example ESMTP\r\n")
+            connection.close()
+            status, _ = peer.finish()
+        self.assertEqual(status, 3)
+
+    def test_no_stun_server_is_status_3(self):
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as gone:
+            gone.bind(("127.0.0.1", 0))
+            port = gone.getsockname()[1]
+        done = subprocess.run([BIN / "peer-cli", "stun", f"stun:127.0.0.1:{port}"], capture_output=True, text=True,
+                              timeout=LIMIT)
+        self.assertEqual(done.returncode, 3, done.stderr)
+
+
+class Statuses(WithServer):
+    def test_nobody_of_that_name_is_status_4_at_once(self):
+        status, _, peer = run(self.server, "connect", "nobody")
+        self.assertEqual(status, 4)
+        self.assertEqual(peer.error()["code"], "peer-not-found")
+        self.assertEqual(peer.error()["status"], 4)
+
+    def test_a_peer_that_never_answers_is_status_4_after_the_timeout(self):
+        self.listen("mute").process.send_signal(signal.SIGSTOP)
+        status, _, peer = run(self.server, "--timeout", "0.5", "check", "mute")
+        self.assertEqual(status, 4)
+        self.assertEqual(peer.error()["code"], "no-answer")
+
+    def test_a_name_that_is_taken_is_status_3(self):
+        self.listen("owner")
+        status, _, peer = run(self.server, "--id", "owner", "connect", "nobody")
+        self.assertEqual(status, 3)
+        self.assertEqual(peer.error()["code"], "id-taken")
+
+    def test_a_busy_peer_is_status_4(self):
+        listener = self.listen("popular")
+        first = Peer(self.server, "connect", "popular", stdin=subprocess.PIPE)
+        self.addCleanup(self.end, first)
+        listener.wait_for("secured")
+        status, _, peer = run(self.server, "connect", "popular")
+        self.assertEqual(status, 4)
+        self.assertEqual(peer.error()["code"], "peer-busy")
+
+    def test_wrong_secrets_are_status_6_and_no_byte_crosses(self):
+        for ours, theirs in (("right", "wrong"), ("right", None), (None, "right")):
+            with self.subTest(ours=ours, theirs=theirs):
+                listener = self.listen("guarded", env={"PEER_SECRET": ours or ""}, stdin=subprocess.PIPE)
+                status, out, _ = run(self.server, "connect", "guarded", env={"PEER_SECRET": theirs or ""})
+                listened, got = listener.finish(b"stolen?")
+                self.assertEqual((status, listened), (6, 6))
+                self.assertEqual((out, got), (b"", b""))
+
+    def test_the_right_secret_connects(self):
+        with tempfile.NamedTemporaryFile("w") as file:
+            file.write("correct horse\n")
+            file.flush()
+            listener = self.listen("trusting", "--secret-file", file.name)
+            status, _, _ = run(self.server, "--secret-file", file.name, "connect", "trusting")
+        self.assertEqual((status, listener.finish()[0]), (0, 0))
+
+    def test_interrupt_is_130_and_the_other_side_knows(self):
+        listener = self.listen("patient")
+        peer = Peer(self.server, "connect", "patient", stdin=subprocess.PIPE)
+        peer.wait_for("secured")
+        listener.wait_for("secured")
+        peer.process.send_signal(signal.SIGINT)
+        self.assertEqual(peer.finish()[0], 130)
+        self.assertEqual(listener.finish()[0], 7)
+
+    def test_interrupt_while_waiting_is_130(self):
+        listener = self.listen("waiting")
+        listener.process.send_signal(signal.SIGINT)
+        self.assertEqual(listener.finish()[0], 130)
+
+    def test_a_path_that_is_not_as_expected_is_status_8(self):
+        self.listen("near", "--keep")
+        status, out, _ = run(self.server, "check", "near", "--expect", "relay")
+        self.assertEqual(status, 8)
+        self.assertEqual(json.loads(out.splitlines()[-2])["outcome"], "direct")
+
+    def test_no_path_is_status_5(self):
+        # A relay-only peer without a relay has nothing to offer.
+        self.listen("reachable", "--keep")
+        status, out, _ = run(self.server, "--policy", "relay", "--timeout", "1", "check", "reachable")
+        self.assertEqual(status, 5)
+        reports = [json.loads(l) for l in out.splitlines() if b'"report"' in l]
+        self.assertEqual(reports[-1]["outcome"], "failed")
+        self.assertIn("reason", reports[-1])
+
+
+class Pipe(WithServer):
+    def exchange(self, name, up, down, *options):
+        listener = self.listen(name, *options, stdin=subprocess.PIPE)
+        peer = Peer(self.server, *options, "connect", name, stdin=subprocess.PIPE)
+        # Both ends at once: neither may wait for the other's end.
+        import concurrent.futures
+        with concurrent.futures.ThreadPoolExecutor(2) as pool:
+            theirs = pool.submit(listener.finish, down)
+            ours = pool.submit(peer.finish, up)
+            return listener, peer, theirs.result(), ours.result()
+
+    def test_megabytes_arrive_whole_both_ways(self):
+        up, down = noise(20_000_003, 1), noise(7_000_001, 2)
+        _, peer, (listened, got_up), (status, got_down) = self.exchange("whole", up, down)
+        self.assertEqual((status, listened), (0, 0))
+        self.assertEqual(hashlib.sha256(got_up).digest(), hashlib.sha256(up).digest())
+        self.assertEqual(hashlib.sha256(got_down).digest(), hashlib.sha256(down).digest())
+        closed = next(e for e in peer.events if e["event"] == "closed")
+        self.assertEqual((closed["sent"], closed["received"]), (len(up), len(down)))
+
+    def test_empty_directions_end_too(self):
+        _, _, (listened, got_up), (status, got_down) = self.exchange("empty", b"", b"")
+        self.assertEqual((status, listened, got_up, got_down), (0, 0, b"", b""))
+
+    def test_half_close_lets_the_answer_depend_on_the_whole_question(self):
+        listener = self.listen("sorter", stdin=subprocess.PIPE)
+        peer = Peer(self.server, "connect", "sorter", stdin=subprocess.PIPE)
+        peer.process.stdin.write(b"b\na\n")
+        peer.process.stdin.close()
+        peer.process.stdin = None
+        question = listener.process.stdout.read(4)  # its end is seen by the answer only after this
+        listener.process.stdin.write(b"".join(sorted(question.splitlines(True))))
+        listener.process.stdin.close()
+        listener.process.stdin = None
+        self.assertEqual(peer.finish(), (0, b"a\nb\n"))
+        self.assertEqual(listener.finish()[0], 0)
+
+    def test_a_check_takes_nothing_from_the_pipe(self):
+        listener = self.listen("checked", stdin=subprocess.PIPE)
+        status, out, _ = run(self.server, "check", "checked", "--expect", "direct")
+        self.assertEqual(status, 0)
+        report = json.loads(out.splitlines()[-1])
+        self.assertEqual((report["event"], report["outcome"]), ("report", "direct"))
+        for field in ("local", "remote", "connect_ms", "secure_ms", "rtt_ms", "timeline", "pairs"):
+            self.assertIn(field, report)
+        peer = Peer(self.server, "connect", "checked")
+        self.assertEqual(listener.finish(b"all of it")[0], 0)
+        self.assertEqual(peer.finish(), (0, b"all of it"))
+
+    def test_keep_waits_for_the_next_one(self):
+        listener = self.listen("host", "--keep", stdin=subprocess.PIPE)
+        for round_ in (b"first", b"second"):
+            peer = Peer(self.server, "connect", "host", stdin=subprocess.PIPE)
+            peer.process.stdin.write(round_)
+            peer.process.stdin.close()
+            peer.process.stdin = None
+            self.assertEqual(listener.process.stdout.read(len(round_)), round_)
+            if round_ == b"first":
+                listener.process.stdin.close()  # the end, for this peer and for those who follow
+                listener.process.stdin = None
+            self.assertEqual(peer.finish()[0], 0)
+
+    def test_a_full_disk_is_status_1_and_one_line(self):
+        with open("/dev/full", "wb") as full:
+            listener = self.listen("full", stdout=full)
+            peer = Peer(self.server, "connect", "full", stdin=subprocess.PIPE)
+            status, _ = peer.finish(noise(100_000, 3))
+        self.assertEqual(listener.finish()[0], 1)
+        self.assertIn("No space left", listener.error()["message"])
+        self.assertEqual(status, 7)
+
+    def test_a_reader_that_goes_away_ends_both_cleanly(self):
+        listener = self.listen("brief")
+        peer = Peer(self.server, "connect", "brief", stdin=subprocess.PIPE)
+        with subprocess.Popen(["/usr/bin/yes"], stdout=peer.process.stdin) as source:
+            peer.process.stdin.close()
+            peer.process.stdin = None
+            self.assertEqual(listener.process.stdout.read(4), b"y\ny\n")
+            listener.process.stdout.close()
+            listener.process.stdout = None
+            self.assertEqual(listener.finish()[0], 0)
+            self.assertEqual(peer.finish()[0], 0)
+            source.kill()
+
+    def test_memory_stays_bounded_while_the_reader_is_slow(self):
+        listener = self.listen("slow")
+        source = noise(1 << 20, 4) * 64
+        peer = Peer(self.server, "connect", "slow", stdin=subprocess.PIPE)
+        import threading
+        feeder = threading.Thread(target=peer.process.stdin.write, args=(source,))
+        feeder.start()
+        first = listener.process.stdout.read(1)
+        # The feeder stalls once every buffer on the way is full; what the two processes hold by then:
+        feeder.join(timeout=3)
+        self.assertTrue(feeder.is_alive(), "64 MiB fit into buffers that should be bounded")
+        for process in (peer.process, listener.process):
+            resident = int(pathlib.Path(f"/proc/{process.pid}/statm").read_text().split()[1]) * resource.getpagesize()
+            self.assertLess(resident, 48 << 20)
+        got = first + listener.process.stdout.read(len(source) - 1)
+        feeder.join()
+        peer.process.stdin.close()
+        peer.process.stdin = None
+        self.assertEqual(hashlib.sha256(got).digest(), hashlib.sha256(source).digest())
+        self.assertEqual((peer.finish()[0], listener.finish()[0]), (0, 0))
+
+
+class Output(WithServer):
+    def test_stun_says_the_address_first(self):
+        port = self.server.addresses["stun"][0].rsplit(":", 1)[1]
+        done = subprocess.run([BIN / "peer-cli", "stun", f"stun:127.0.0.1:{port}"], capture_output=True, text=True,
+                              timeout=LIMIT)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertTrue(done.stdout.splitlines()[0].startswith("127.0.0.1:"))
+        status, out, _ = run(self.server, "stun")  # the server's own, announced at registration
+        self.assertEqual(status, 0)
+        event = json.loads(out)
+        self.assertEqual((event["event"], event["mapped"]["address"]), ("stun", "127.0.0.1"))
+
+    def test_gather_lists_candidates(self):
+        status, out, _ = run(self.server, "gather")
+        self.assertEqual(status, 0)
+        candidates = [e for e in map(json.loads, out.splitlines()) if e["event"] == "candidate"]
+        self.assertEqual([c["type"] for c in candidates], ["host"])
+        for field in ("address", "port", "protocol", "priority", "foundation", "base"):
+            self.assertIn(field, candidates[0])
+
+    def test_events_have_their_fields_and_payload_has_standard_output_to_itself(self):
+        listener = self.listen("talker")
+        peer = Peer(self.server, "connect", "talker", stdin=subprocess.PIPE)
+        self.assertEqual(peer.finish(b"payload")[0], 0)
+        self.assertEqual(listener.finish(), (0, b"payload"))
+        seen = {e["event"]: e for e in peer.events}
+        self.assertLessEqual({"registered", "candidate", "connected", "secured", "closed"}, set(seen))
+        self.assertEqual(seen["connected"]["path"], "direct")
+        self.assertEqual(seen["connected"]["local"]["address"], "127.0.0.1")
+        self.assertTrue(all("ms" in e for e in peer.events))
+        times = [e["ms"] for e in peer.events]
+        self.assertEqual(times, sorted(times))
+
+    def test_options_from_a_file_and_the_environment(self):
+        with tempfile.NamedTemporaryFile("w", suffix=".toml") as file:
+            file.write(f'server = "{self.server.url}"\nid = "from-file"\njson = true\n')
+            file.flush()
+            done = subprocess.run([BIN / "peer-cli", "--config", file.name, "gather"], capture_output=True, text=True,
+                                  timeout=LIMIT)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual(self.peer_id(done.stdout), "from-file")
+        done = subprocess.run([BIN / "peer-cli", "--json", "gather"], capture_output=True, text=True, timeout=LIMIT,
+                              env={**os.environ, "PEER_SERVER": self.server.url, "PEER_ID": "from-env"})
+        self.assertEqual(self.peer_id(done.stdout), "from-env")
+
+    @staticmethod
+    def peer_id(lines):
+        return next(e["peer_id"] for e in map(json.loads, lines.splitlines()) if e["event"] == "registered")
+
+
+if __name__ == "__main__":
+    unittest.main()
