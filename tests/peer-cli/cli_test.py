@@ -202,8 +202,9 @@ class Statuses(WithServer):
     def test_interrupt_is_130_and_the_other_side_knows(self):
         listener = self.listen("patient")
         peer = Peer(self.server, "connect", "patient", stdin=subprocess.PIPE)
-        peer.wait_for("secured")
-        listener.wait_for("secured")
+        peer.process.stdin.write(b"x")
+        peer.process.stdin.flush()
+        self.assertEqual(listener.process.stdout.read(1), b"x")
         peer.process.send_signal(signal.SIGINT)
         self.assertEqual(peer.finish()[0], 130)
         self.assertEqual(listener.finish()[0], 7)
