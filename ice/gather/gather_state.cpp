@@ -1,6 +1,7 @@
 #include "ice/gather/gather_state.hpp"
 
 #include <algorithm>
+#include <utility>
 
 #include "ice/gather/relay_policy.hpp"
 
@@ -131,6 +132,10 @@ void gatherer::state::check_gathered() {
     fail_server(s, 0, "this host has no address of its family that leads there", {});
   }
   events_.push_back(gathered{});
+}
+
+void gatherer::state::queue(transmit out) {
+  if (outbox_.size() < config_.max_outbox) outbox_.push_back(std::move(out));
 }
 
 void gatherer::state::handle_timeout(time_point now) {

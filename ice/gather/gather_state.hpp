@@ -120,6 +120,8 @@ struct gatherer::state {
   void stream_closed(std::uint32_t id, std::string reason, time_point now);
   void stream_timeouts(time_point now);
 
+  // Dropped, as a network would, where the caller has not drained for long.
+  void queue(transmit);
   void handle_timeout(time_point now);
   [[nodiscard]] std::optional<time_point> next_timeout() const;
   void release(time_point now);

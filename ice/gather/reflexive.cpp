@@ -32,8 +32,7 @@ void gatherer::state::start_probe(std::size_t i, const path& via, bool keepalive
                                    .max_sends = keepalive ? 1 : config_.stun_max_sends,
                                    .final_wait = 2};
   probes_.emplace_back(i, via, keepalive, rules, random_, now);
-  outbox_.push_back(
-      {.via = via, .data = probes_.back().request(), .segment_size = 0, .hop_limit = std::nullopt});
+  queue({.via = via, .data = probes_.back().request(), .hop_limit = std::nullopt});
 }
 
 bool gatherer::state::handle_binding(const path& from, const stun::message_view& answer,
@@ -135,10 +134,7 @@ void gatherer::state::probe_timeouts(time_point now) {
   for (std::size_t i = 0; i < probes_.size();) {
     const auto due = probes_[i].timer().poll(now);
     if (due == action::resend) {
-      outbox_.push_back({.via = probes_[i].via(),
-                         .data = probes_[i].request(),
-                         .segment_size = 0,
-                         .hop_limit = std::nullopt});
+      queue({.via = probes_[i].via(), .data = probes_[i].request(), .hop_limit = std::nullopt});
     }
     if (due != action::give_up) {
       ++i;

@@ -138,7 +138,7 @@ void gatherer::state::reap() {
       ++r;
       continue;
     }
-    while (auto last = r->client.poll_transmit()) outbox_.push_back(std::move(*last));
+    while (auto last = r->client.poll_transmit()) queue(std::move(*last));
     if (r->stream != 0) events_.push_back(close_stream{r->via});
     r = relays_.erase(r);
   }

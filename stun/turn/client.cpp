@@ -46,7 +46,10 @@ void client::state::handle_timeout(time_point now) {
   for (std::size_t i = 0; i < requests_.size();) {
     using action = stun::retransmit_timer::action;
     const auto due = requests_[i].timer.poll(now);
-    if (due == action::resend) queue(requests_[i].wire, now);
+    // A caller that does not drain has lost this one.
+    if (due == action::resend && outbox_.size() < config_.max_outbox) {
+      queue(requests_[i].wire, now);
+    }
     if (due != action::give_up) {
       ++i;
       continue;
@@ -68,9 +71,11 @@ void client::state::handle_timeout(time_point now) {
   }
   renew_grants(now);
   if (const auto at = keepalive_at(); at && now >= *at) {
+    last_sent_ = now;
     std::array<std::byte, 64> buffer;
     stun::message_writer out(buffer, stun::binding_indication, stun::make_transaction_id(random_));
-    if (const auto wire = out.finish_fingerprint()) queue(to_bytes(*wire), now);
+    const auto wire = out.finish_fingerprint();
+    if (wire && outbox_.size() < config_.max_outbox) queue(to_bytes(*wire), now);
   }
 }
 
