@@ -103,6 +103,7 @@ void add_rest(CLI::App& app, options& out, raw_options& raw) {
       ->check(CLI::IsMember({"text", "json"}))
       ->capture_default_str();
   app.set_config("--config", "", "read options from a TOML file");
+  app.allow_config_extras(CLI::config_extras_mode::error);
   for (const auto& absent : absent_options) {
     const auto remember = [&raw, &absent] { raw.absent = &absent; };
     auto* option =
