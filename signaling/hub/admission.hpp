@@ -3,6 +3,7 @@
 // How many connections there are, in all and from one address; an IPv6 host is its /64. Holds an
 // entry for an address only while it has connections.
 
+#include <optional>
 #include <unordered_map>
 
 #include "protocol/base/endpoint.hpp"
@@ -19,9 +20,11 @@ class admission {
  public:
   admission(const limits&, random_source&);
 
-  // False: too many. Each true is paired with one leave().
-  [[nodiscard]] bool enter(const address&);
-  void leave(const address&);
+  // False: too many. Each true is paired with one leave(). Without an address: a connection of a
+  // proxy, which counts in all only until name() says whom it is for.
+  [[nodiscard]] bool enter(const std::optional<address>&);
+  [[nodiscard]] bool name(const address&);
+  void leave(const std::optional<address>&);
 
   [[nodiscard]] std::size_t count() const noexcept { return count_; }
 

@@ -23,6 +23,7 @@ connection::connection(event_loop& loop, socket_handle socket, const endpoint& r
     : loop_(loop),
       socket_(std::move(socket)),
       remote_(remote),
+      client_(loop.client_at(remote.ip)),
       accepted_at_(accepted_at),
       decoder_(loop.max_message()),
       index_(index),
@@ -73,6 +74,9 @@ void connection::take_head(byte_span octets) {
   if (!answer.accepted) return reject(std::move(answer.response));
   if (!loop_.allows_origin(answer.origin)) {
     return reject(http_response(403, "This origin is not allowed here.\n"));
+  }
+  if (!client_ && !loop_.identify(*this, answer.forwarded_for)) {
+    return reject(http_response(503, "Too many connections.\n"));
   }
   out_ += answer.response;
   mark_dirty();

@@ -4,6 +4,7 @@
 // is the exchange's business; which connection is whose slot, the event loop's.
 
 #include <cstdint>
+#include <optional>
 #include <string>
 
 #include "protocol/base/time.hpp"
@@ -44,6 +45,9 @@ class connection final : public pollable {
   [[nodiscard]] std::uint32_t slot() const noexcept { return slot_; }
   [[nodiscard]] std::uint32_t index() const noexcept { return index_; }
   [[nodiscard]] const endpoint& remote() const noexcept { return remote_; }
+  // Whom it counts for; nullopt: a proxy that has not said yet.
+  [[nodiscard]] const std::optional<address>& client() const noexcept { return client_; }
+  void set_client(const address& client) noexcept { client_ = client; }
   [[nodiscard]] time_point accepted_at() const noexcept { return accepted_at_; }
 
  private:
@@ -62,6 +66,7 @@ class connection final : public pollable {
   event_loop& loop_;
   socket_handle socket_;
   endpoint remote_;
+  std::optional<address> client_;
   time_point accepted_at_;
   std::string head_;  // the HTTP request while it is incomplete
   websocket::decoder decoder_;

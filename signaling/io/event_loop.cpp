@@ -92,8 +92,22 @@ void event_loop::take_inbox() {
   }
 }
 
-bool event_loop::admit(const address& from) {
-  if (shared_.door.enter(from)) return true;
+std::optional<address> event_loop::client_at(const address& peer) const {
+  return shared_.proxies.trusts(peer) ? std::nullopt : std::optional(peer);
+}
+
+bool event_loop::admit(const address& peer) {
+  if (shared_.door.enter(client_at(peer))) return true;
+  ++rejected_;
+  return false;
+}
+
+bool event_loop::identify(connection& c, std::string_view forwarded_for) {
+  const auto client = shared_.proxies.client_of(c.remote().ip, forwarded_for);
+  if (shared_.door.name(client)) {
+    c.set_client(client);
+    return true;
+  }
   ++rejected_;
   return false;
 }
@@ -126,7 +140,8 @@ void event_loop::accepted(socket_handle socket, const endpoint& remote) {
 }
 
 std::uint32_t event_loop::open(connection& c, const address& reached) {
-  const auto slot = exchange_.connect({c.remote().ip, unmapped(reached), c.accepted_at()}, now_);
+  const auto slot = exchange_.connect(
+      {c.client().value_or(c.remote().ip), unmapped(reached), c.accepted_at()}, now_);
   if (slot >= by_slot_.size()) by_slot_.resize(slot + 1);
   by_slot_[slot] = &c;
   return slot;
@@ -199,7 +214,7 @@ void event_loop::flush_all() {
 }
 
 void event_loop::bury(connection& c) {
-  shared_.door.leave(c.remote().ip);
+  shared_.door.leave(c.client());
   buried_.push_back(&c);
 }
 

@@ -16,6 +16,7 @@
 #include <boost/asio/steady_timer.hpp>
 
 #include "signaling/hub/exchange.hpp"
+#include "signaling/hub/trusted_proxies.hpp"
 #include "signaling/io/connection.hpp"
 #include "signaling/io/poller.hpp"
 #include "signaling/io/shared_state.hpp"
@@ -30,6 +31,7 @@ struct shared_parts {
   const hub::announcement& announcement;
   shared_directory& names;
   shared_admission& door;
+  const hub::trusted_proxies& proxies;
   const std::vector<std::string>& allowed_origins;  // empty: all
   random_source& random;                            // of the system, so for any thread
   std::function<void(hub::envelope&&)> deliver;     // to the loop that it names; any thread
@@ -76,7 +78,12 @@ class event_loop {
   void lend_buffer(std::string&);
   void return_buffer(std::string&);
   void accepted(socket_handle, const endpoint& remote);
-  [[nodiscard]] bool admit(const address& from);
+  // Whom an accepted connection counts for, nullopt as long as only its proxy is known; false: too
+  // many.
+  [[nodiscard]] bool admit(const address& peer);
+  [[nodiscard]] std::optional<address> client_at(const address& peer) const;
+  // The client behind a trusted proxy is known. False: it has too many.
+  [[nodiscard]] bool identify(connection&, std::string_view forwarded_for);
   [[nodiscard]] bool allows_origin(std::string_view) const;
   [[nodiscard]] std::uint32_t open(connection&, const address& reached);
   void closed(connection&, hub::ending);

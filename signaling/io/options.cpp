@@ -26,7 +26,7 @@ constexpr absent_option absent_options[] = {
 };
 
 struct raw_options {
-  std::vector<std::string> listen, stun;
+  std::vector<std::string> listen, stun, proxies;
   std::string external, admin = "127.0.0.1:9090", format = "text", secret_file;
   bool no_stun = false, no_turn = false;
   double register_timeout = 10, idle_timeout = 60, resume_window = 30;
@@ -62,6 +62,9 @@ void add_addresses(CLI::App& app, options& out, raw_options& raw) {
   app.add_option("--allow-origin", out.allowed_origins,
                  "pages that may connect, e.g. https://app.example.net; repeatable [all]")
       ->type_name("ORIGIN");
+  app.add_option("--trusted-proxy", raw.proxies,
+                 "proxies whose X-Forwarded-For tells the client's address; repeatable [none]")
+      ->type_name("CIDR");
   app.add_option("--admin", raw.admin, "GET /healthz, /readyz and /metrics; \"none\" for none")
       ->type_name("ADDR:PORT")
       ->capture_default_str();
@@ -176,6 +179,13 @@ void interpret(options& out, const raw_options& raw) {
       throw CLI::ValidationError("--external-address",
                                  "\"" + raw.external + "\" is not an address");
     }
+  }
+  for (const auto& text : raw.proxies) {
+    const auto prefix = turn::parse_prefix(text);
+    if (!prefix) {
+      throw CLI::ValidationError("--trusted-proxy", "\"" + text + "\" is not a CIDR prefix");
+    }
+    out.trusted_proxies.push_back(*prefix);
   }
   for (const auto& url : out.ice_servers) check_url(url);
   out.turn_secret = secret_from(raw.secret_file);

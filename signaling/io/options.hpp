@@ -11,6 +11,7 @@
 #include "protocol/base/endpoint.hpp"
 #include "signaling/hub/limits.hpp"
 #include "signaling/io/log.hpp"
+#include "stun/turn/prefix.hpp"
 
 namespace nat::signaling::io {
 
@@ -24,6 +25,7 @@ struct options {
   std::string token_file;             // empty: tokens, or anyone
   std::optional<std::string> tokens;  // SIGNALING_TOKENS
   std::vector<std::string> allowed_origins;
+  std::vector<turn::prefix> trusted_proxies;
   std::optional<endpoint> admin;
   unsigned threads = 1;
   std::string log_level = "info";

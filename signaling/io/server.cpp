@@ -36,10 +36,12 @@ class server {
       : options_(o),
         names_(o.limits, random_),
         door_(o.limits, random_),
+        proxies_(o.trusted_proxies),
         shared_{options_.limits,
                 announcement_,
                 names_,
                 door_,
+                proxies_,
                 options_.allowed_origins,
                 random_,
                 [this](hub::envelope&& e) { loops_[e.to.loop]->receive(std::move(e)); }} {
@@ -224,6 +226,7 @@ class server {
   hub::announcement announcement_;
   shared_directory names_;
   shared_admission door_;
+  hub::trusted_proxies proxies_;
   shared_parts shared_;
   std::vector<std::unique_ptr<event_loop>> loops_;
   std::unique_ptr<admin> admin_;

@@ -48,11 +48,15 @@ class shared_directory final : public hub::directory {
 class shared_admission {
  public:
   shared_admission(const hub::limits& l, random_source& random) : door_(l, random) {}
-  [[nodiscard]] bool enter(const address& from) {
+  [[nodiscard]] bool enter(const std::optional<address>& from) {
     const std::lock_guard hold(lock_);
     return door_.enter(from);
   }
-  void leave(const address& from) {
+  [[nodiscard]] bool name(const address& from) {
+    const std::lock_guard hold(lock_);
+    return door_.name(from);
+  }
+  void leave(const std::optional<address>& from) {
     const std::lock_guard hold(lock_);
     door_.leave(from);
   }

@@ -41,6 +41,17 @@ bool lists(std::string_view header, std::string_view word) {
       .exists(boost::beast::string_view(word.data(), word.size()));
 }
 
+// A field that stands there several times is one list (RFC 9110, 5.3).
+std::string all_of(const request& r, const char* name) {
+  std::string out;
+  const auto [first, last] = r.equal_range(name);
+  for (auto field = first; field != last; ++field) {
+    if (!out.empty()) out += ',';
+    out += view(field->value());
+  }
+  return out;
+}
+
 bool asks_for_websocket(const request& r) {
   return r.method() == http::verb::get && r.version() >= 11 &&
          lists(view(r[http::field::connection]), "upgrade") &&
@@ -84,7 +95,7 @@ upgrade_result answer_upgrade(std::string_view head) {
                      "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n"
                      "Connection: Upgrade\r\nSec-WebSocket-Accept: ",
                      std::string(view((*asked)[http::field::origin])),
-                     std::string(view((*asked)["X-Forwarded-For"]))};
+                     all_of(*asked, "X-Forwarded-For")};
   out.response += websocket::accept_for(key);
   if (lists(view((*asked)[http::field::sec_websocket_protocol]), signal::subprotocol)) {
     out.response += "\r\nSec-WebSocket-Protocol: ";

@@ -4,6 +4,7 @@
 #include "signaling/hub/announcement.hpp"
 #include "signaling/hub/metrics.hpp"
 #include "signaling/hub/token_bucket.hpp"
+#include "signaling/hub/trusted_proxies.hpp"
 #include "tests/check.hpp"
 
 namespace nat::hub {
@@ -32,6 +33,44 @@ TEST_CASE("connections are counted in all, by IPv4 address and by IPv6 /64") {
   door.leave(at("192.0.2.1"));
   CHECK(door.enter(at("192.0.2.1")));
   CHECK(door.count() == 5);
+}
+
+TEST_CASE("a proxy's connections count in all, and for a client once it is known") {
+  limits l;
+  l.max_connections = 3;
+  l.max_connections_per_address = 1;
+  test::seeded_random random;
+  admission door(l, random);
+  CHECK(door.enter(std::nullopt));
+  CHECK(door.enter(std::nullopt));
+  CHECK(door.enter(std::nullopt));
+  CHECK_FALSE(door.enter(std::nullopt));
+  CHECK(door.name(at("192.0.2.1")));
+  CHECK_FALSE(door.name(at("192.0.2.1")));
+  door.leave(at("192.0.2.1"));
+  door.leave(std::nullopt);
+  CHECK(door.count() == 1);
+  CHECK(door.enter(at("192.0.2.1")));
+}
+
+TEST_CASE("X-Forwarded-For counts from trusted proxies only, and is read from the right") {
+  const trusted_proxies proxies({*turn::parse_prefix("10.0.0.0/8"), *turn::parse_prefix("::1")});
+  const auto client = [&](std::string_view peer, std::string_view list) {
+    return to_string(proxies.client_of(at(peer), list));
+  };
+  CHECK(client("192.0.2.1", "198.51.100.7") == "192.0.2.1");
+  CHECK(client("10.0.0.1", "198.51.100.7") == "198.51.100.7");
+  CHECK(client("::ffff:10.0.0.1", "198.51.100.7") == "198.51.100.7");
+  CHECK(client("10.0.0.1", "203.0.113.9, 198.51.100.7") == "198.51.100.7");
+  CHECK(client("10.0.0.1", "203.0.113.9 ,\t198.51.100.7 , 10.2.3.4") == "198.51.100.7");
+  CHECK(client("::1", "2001:db8::5") == "2001:db8::5");
+  CHECK(client("::1", "[2001:db8::5]:1234") == "2001:db8::5");
+  CHECK(client("10.0.0.1", "198.51.100.7:80") == "198.51.100.7");
+  CHECK(client("10.0.0.1", "") == "10.0.0.1");
+  CHECK(client("10.0.0.1", "unknown") == "10.0.0.1");
+  CHECK(client("10.0.0.1", "198.51.100.7, , 10.0.0.2") == "10.0.0.2");
+  CHECK(client("10.0.0.1", "10.0.0.3,10.0.0.2") == "10.0.0.3");
+  CHECK(to_string(trusted_proxies().client_of(at("10.0.0.1"), "198.51.100.7")) == "10.0.0.1");
 }
 
 TEST_CASE("zero means no limit") {

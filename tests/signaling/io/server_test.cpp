@@ -343,6 +343,20 @@ TEST_CASE("tokens: who may register, and as whom; read again at SIGHUP") {
   std::filesystem::remove(file);
 }
 
+TEST_CASE("behind a trusted proxy, connections count for the clients that it names") {
+  server_process server({"--max-connections-per-address", "1", "--trusted-proxy", "127.0.0.0/8"});
+  std::vector<raw_client> held;
+  const auto status = [&](std::string_view client) {
+    held.emplace_back(server.websocket, raw_client::start::tcp_only);
+    held.back().send_raw(std::string(upgrade_request) + "X-Forwarded-For: 203.0.113.1\r\n" +
+                         "X-Forwarded-For: " + std::string(client) + "\r\n\r\n");
+    return held.back().read_head().substr(9, 3);
+  };
+  CHECK(status("192.0.2.1") == "101");
+  CHECK(status("192.0.2.2") == "101");
+  CHECK(status("192.0.2.1") == "503");
+}
+
 TEST_CASE("pages of other origins are turned away, programs are not") {
   server_process server({"--allow-origin", "https://good.example"});
   const auto status = [&](const std::string& header) {
@@ -375,6 +389,7 @@ TEST_CASE("what can't start says why in one line, with status 2") {
   check({"--threads", "0"}, "--threads");
   check({"--idle-timeout", "-1"}, "--idle-timeout");
   check({"--turn-secret-file", "/nonexistent"}, "/nonexistent");
+  check({"--trusted-proxy", "10.0.0.0/33"}, "10.0.0.0/33");
   check({"--token-file", "/nonexistent"}, "/nonexistent");
   check({"--ice-server", "http://x"}, "http://x");
   check({"--listen", "127.0.0.1:0", "--no-stun", "--admin", "none", "--log-level", "warn",
