@@ -72,9 +72,9 @@ void peer::drop_link(std::optional<failure> why, time_point now) {
 
 // Allocations go back; whoever comes next finds fresh candidates.
 void peer::retire_gatherer(time_point now) {
-  retiring_ = std::move(gatherer_);
-  retiring_->release(now);
-  release_deadline_ = now + std::chrono::seconds{1};
+  if (retiring_.size() >= max_retired) retiring_.erase(retiring_.begin());
+  gatherer_->release(now);
+  retiring_.push_back({std::move(gatherer_), epoch_, now + std::chrono::seconds{1}});
   start_gathering(now);
 }
 
@@ -92,16 +92,17 @@ void peer::stop(time_point now) {
 }
 
 bool peer::stopped() const {
-  return stopping_ && !link_ && !retiring_;
+  return stopping_ && !link_ && retiring_.empty();
 }
 
 void peer::handle_datagram(const path& from, byte_view datagram, time_point now) {
-  for (auto* const owner : {gatherer_.get(), retiring_.get()}) {
-    if (!owner) continue;
-    const auto taken = owner->handle_datagram(from, datagram, now);
-    if (!taken.ours) continue;
+  const auto taken = gatherer_->handle_datagram(from, datagram, now);
+  if (taken.ours) {
     if (taken.from && link_) link_->handle_datagram(*taken.from, taken.data, now);
     return;
+  }
+  for (auto& old : retiring_) {
+    if (old.gatherer->handle_datagram(from, datagram, now).ours) return;
   }
   if (link_) link_->handle_datagram(from, datagram, now);
 }
@@ -120,11 +121,8 @@ void peer::handle_timeout(time_point now) {
   signaling_.handle_timeout(now);
   flush_signaling(now);
   gatherer_->handle_timeout(now);
-  if (retiring_) {
-    retiring_->handle_timeout(now);
-    if (release_deadline_ && now >= *release_deadline_) retiring_.reset();
-  }
-  if (!retiring_) release_deadline_.reset();
+  for (auto& old : retiring_) old.gatherer->handle_timeout(now);
+  drop_released(now);
   if (link_) link_->handle_timeout(now);
   if (connect_deadline_ && now >= *connect_deadline_) time_out(now);
   if (refresh_at_ && now >= *refresh_at_) {
@@ -204,10 +202,10 @@ std::optional<transmit> peer::poll_transmit(time_point now) {
     last_words_.pop_front();
     return out;
   }
-  for (auto* const owner : {gatherer_.get(), retiring_.get()}) {
-    if (!owner) continue;
-    if (auto out = owner->poll_transmit()) return out;
+  for (auto& old : retiring_) {
+    if (auto out = old.gatherer->poll_transmit()) return out;
   }
+  if (auto out = gatherer_->poll_transmit()) return out;
   while (auto out = link_ ? link_->poll_transmit(now) : std::nullopt) {
     if (!gatherer_->is_relayed(out->via.local)) return out;
     gatherer_->send(*out, now);
@@ -237,7 +235,9 @@ std::optional<peer_event> peer::poll_event(time_point now) {
 
 std::optional<time_point> peer::next_timeout() const {
   auto next = earlier(signaling_.next_timeout(), gatherer_->next_timeout());
-  if (retiring_) next = earlier(next, earlier(retiring_->next_timeout(), release_deadline_));
+  for (const auto& old : retiring_) {
+    next = earlier(next, earlier(old.gatherer->next_timeout(), old.deadline));
+  }
   if (link_) next = earlier(next, link_->next_timeout());
   return earlier(next, earlier(connect_deadline_, refresh_at_));
 }

@@ -153,8 +153,18 @@ class peer {
   time_point started_;
   signaling_client signaling_;
   std::unique_ptr<ice::gatherer> gatherer_;
-  std::unique_ptr<ice::gatherer> retiring_;  // gives its allocations back
-  std::uint32_t epoch_ = 0;                  // of gatherer_, in the upper half of stream ids
+  std::uint32_t epoch_ = 0;  // of gatherer_, in the upper half of stream ids
+  // Gatherers of links that are over: each still sends its last data and gives its allocations
+  // back. At most max_retired; the oldest makes room.
+  struct retired {
+    std::unique_ptr<ice::gatherer> gatherer;
+    std::uint32_t epoch;
+    time_point deadline;
+  };
+  static constexpr std::size_t max_retired = 4;
+  std::vector<retired> retiring_;
+  [[nodiscard]] ice::gatherer* owner_of_stream(std::uint32_t id);
+  void drop_released(time_point now);
   std::unique_ptr<session::link> link_, ended_;
   std::deque<transmit> last_words_;  // of a link that has ended
 
@@ -175,7 +185,7 @@ class peer {
   bool offered_ = false;
   bool outcome_told_ = false;
 
-  std::optional<time_point> connect_deadline_, refresh_at_, release_deadline_;
+  std::optional<time_point> connect_deadline_, refresh_at_;
   bool stopping_ = false;
   std::deque<request> requests_;
   std::deque<peer_event> events_;

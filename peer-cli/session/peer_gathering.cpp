@@ -109,24 +109,34 @@ void peer::remove_socket(const endpoint& base, time_point now) {
 }
 
 void peer::stream_opened(std::uint32_t id, const path& connection, time_point now) {
-  auto& owner = id >> 16 == epoch_ ? gatherer_ : retiring_;
-  if (owner) owner->stream_opened(id & 0xffff, connection, now);
+  if (auto* const owner = owner_of_stream(id)) owner->stream_opened(id & 0xffff, connection, now);
 }
 
 void peer::stream_closed(std::uint32_t id, const std::string& reason, time_point now) {
-  auto& owner = id >> 16 == epoch_ ? gatherer_ : retiring_;
-  if (owner) owner->stream_closed(id & 0xffff, reason, now);
+  if (auto* const owner = owner_of_stream(id)) owner->stream_closed(id & 0xffff, reason, now);
 }
 
 void peer::flush_gatherer(time_point now) {
   while (auto event = gatherer_->poll_event()) handle(*event, now);
-  if (!retiring_) return;
-  while (auto event = retiring_->poll_event()) {
-    if (const auto* const close = std::get_if<ice::close_stream>(&*event)) {
-      requests_.emplace_back(*close);
+  for (auto& old : retiring_) {
+    while (auto event = old.gatherer->poll_event()) {
+      if (const auto* const close = std::get_if<ice::close_stream>(&*event)) {
+        requests_.emplace_back(*close);
+      }
     }
   }
-  if (retiring_->released()) retiring_.reset();
+  drop_released(now);
+}
+
+void peer::drop_released(time_point now) {
+  std::erase_if(retiring_,
+                [now](const retired& r) { return r.gatherer->released() || now >= r.deadline; });
+}
+
+ice::gatherer* peer::owner_of_stream(std::uint32_t id) {
+  if (id >> 16 == epoch_) return gatherer_.get();
+  const auto old = std::ranges::find(retiring_, id >> 16, &retired::epoch);
+  return old == retiring_.end() ? nullptr : old->gatherer.get();
 }
 
 void peer::handle(ice::gather_event& event, time_point now) {
