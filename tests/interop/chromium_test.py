@@ -45,10 +45,12 @@ class ChromiumInTheOpen(Page, harness.TestCase):
 class ChromiumBehindNames(Page, harness.TestCase):
     mdns = True
 
-    async def test_its_candidates_are_names(self):
-        """Or else the cases above would not be about mDNS."""
+    async def test_names_are_resolved(self):
+        """By multicast, not only found out by what comes from them."""
         native, page = await self.meet(they_offer=True)
         self.assertIn(".local ", await page.local_sdp())
+        self.assertNotIn(harness.HOST, await page.local_sdp())
+        self.assertIn((await native.remote_host())["address"], (harness.HOST, "fd77::1"))
         await self.end_both(native, page)
         self.assertEqual(await native.status(), 0, native.process.seen)
 

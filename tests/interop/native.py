@@ -1,6 +1,6 @@
 """peer-cli as the other end, and the cases that every foreign peer goes through with it."""
 
-import asyncio
+import json
 
 import harness
 import peers
@@ -23,6 +23,19 @@ class Native:
         found = await self.process.event(name, self.process.stderr)
         self.events.append(found)
         return found
+
+    async def remote_host(self):
+        """The first host candidate of theirs that we have an address for, told of or yet to be."""
+        def wanted(event):
+            return (event.get("event") == "candidate" and event["side"] == "remote"
+                    and event["type"] == "host")
+        for line in self.process.seen:
+            if line.startswith("{") and wanted(json.loads(line)):
+                return json.loads(line)
+        async for event in self.process.events(self.process.stderr):
+            if wanted(event):
+                return event
+        raise AssertionError("no host candidate of theirs:\n" + "\n".join(self.process.seen))
 
     def write(self, data):
         self.process.stdin.write(data)
