@@ -1,6 +1,7 @@
 #include "protocol/signal/messages.hpp"
 
 #include <algorithm>
+#include <limits>
 
 #include <nlohmann/json.hpp>
 
@@ -17,13 +18,8 @@ constexpr std::size_t max_server_message_bytes = max_message_bytes + 4096;
 constexpr int max_depth = 16;
 constexpr std::size_t max_ice_servers = 64;
 
-// Thrown and caught within this file only, where a field is not what it should be.
-struct malformed {
-  std::string message;
-};
-
-[[noreturn]] void fail(std::string message) {
-  throw malformed{std::move(message)};
+std::string quoted(const char* field) {
+  return std::string("the field \"") + field + '"';
 }
 
 // Looks at brackets outside of strings only; whether it is JSON at all is for the parser.
@@ -46,172 +42,196 @@ bool too_deep(std::string_view text) {
   return false;
 }
 
-json parse_object(std::string_view text, std::size_t max_bytes) {
-  if (text.size() > max_bytes) {
-    fail("the message has " + std::to_string(text.size()) + " bytes, more than the " +
-         std::to_string(max_bytes) + " that are allowed");
+// Reads fields one after the other. The first thing that is wrong is remembered and reported once,
+// so that reading needs no checks in between; what is read after it does not matter.
+class reader {
+ public:
+  reader(std::string_view text, std::size_t max_bytes) {
+    if (text.size() > max_bytes) {
+      fail("the message has " + std::to_string(text.size()) + " bytes, more than the " +
+           std::to_string(max_bytes) + " that are allowed");
+    } else if (too_deep(text)) {
+      fail("the message is nested too deeply");
+    } else if (message_ = json::parse(text, nullptr, false); message_.is_discarded()) {
+      fail("the message is not JSON");
+    } else if (!message_.is_object()) {
+      fail("the message is not a JSON object");
+    }
+    if (wrong_) message_ = json::object();
   }
-  if (too_deep(text)) fail("the message is nested too deeply");
-  auto document = json::parse(text, nullptr, false);
-  if (document.is_discarded()) fail("the message is not JSON");
-  if (!document.is_object()) fail("the message is not a JSON object");
-  return document;
-}
 
-std::string quoted(const char* field) {
-  return std::string("the field \"") + field + '"';
-}
-
-const json& required(const json& object, const char* field) {
-  const auto found = object.find(field);
-  if (found == object.end()) fail(quoted(field) + " is missing");
-  return *found;
-}
-
-// Absent and null mean the same for what is optional.
-const json* optional(const json& object, const char* field) {
-  const auto found = object.find(field);
-  return found == object.end() || found->is_null() ? nullptr : &*found;
-}
-
-std::string as_string(const json& value, const char* field) {
-  if (!value.is_string()) fail(quoted(field) + " must be a string");
-  return value.get<std::string>();
-}
-
-std::string string_field(const json& object, const char* field) {
-  return as_string(required(object, field), field);
-}
-
-std::optional<std::string> optional_string(const json& object, const char* field) {
-  const auto* value = optional(object, field);
-  return value ? std::optional(as_string(*value, field)) : std::nullopt;
-}
-
-template <class Integer>
-Integer as_integer(const json& value, const char* field) {
-  if (!value.is_number_unsigned() ||
-      value.get<std::uint64_t>() > std::numeric_limits<Integer>::max()) {
-    fail(quoted(field) + " must be a whole number from 0 to " +
-         std::to_string(std::numeric_limits<Integer>::max()));
+  void fail(std::string message) {
+    if (!wrong_) wrong_ = parse_failure{std::move(message)};
   }
-  return value.get<Integer>();
-}
+  [[nodiscard]] const std::optional<parse_failure>& wrong() const { return wrong_; }
+  [[nodiscard]] const json& message() const { return message_; }
 
-std::string name_field(const json& object, const char* field) {
-  auto name = string_field(object, field);
-  if (!is_peer_id(name)) {
-    fail(quoted(field) + " must be a name: 1 to 64 of A-Z a-z 0-9 . _ ~ -");
+  // nullptr where it is missing, which is wrong.
+  const json* required(const json& object, const char* field) {
+    const auto found = object.find(field);
+    if (found != object.end()) return &*found;
+    fail(quoted(field) + " is missing");
+    return nullptr;
   }
-  return name;
-}
+  // Absent and null mean the same for what is optional.
+  static const json* optional(const json& object, const char* field) {
+    const auto found = object.find(field);
+    return found == object.end() || found->is_null() ? nullptr : &*found;
+  }
 
-std::optional<ice_candidate> candidate_field(const json& object) {
-  const auto& value = required(object, "candidate");
-  if (value.is_null()) return std::nullopt;
-  if (!value.is_object()) fail(quoted("candidate") + " must be an object or null");
+  std::string as_string(const json& value, const char* field) {
+    if (value.is_string()) return value.get<std::string>();
+    fail(quoted(field) + " must be a string");
+    return {};
+  }
+  std::string string_field(const json& object, const char* field) {
+    const auto* value = required(object, field);
+    return value ? as_string(*value, field) : std::string();
+  }
+  std::optional<std::string> optional_string(const json& object, const char* field) {
+    const auto* value = optional(object, field);
+    return value ? std::optional(as_string(*value, field)) : std::nullopt;
+  }
+  template <class Integer>
+  Integer as_integer(const json& value, const char* field) {
+    constexpr auto most = std::numeric_limits<Integer>::max();
+    if (value.is_number_unsigned() && value.get<std::uint64_t>() <= most) {
+      return value.get<Integer>();
+    }
+    fail(quoted(field) + " must be a whole number from 0 to " + std::to_string(most));
+    return 0;
+  }
+  std::string name_field(const char* field) {
+    auto name = string_field(message_, field);
+    if (!is_peer_id(name)) {
+      fail(quoted(field) + " must be a name: 1 to 64 of A-Z a-z 0-9 . _ ~ -");
+    }
+    return name;
+  }
+
+ private:
+  json message_;
+  std::optional<parse_failure> wrong_;
+};
+
+std::optional<ice_candidate> candidate_field(reader& r) {
+  const auto* value = r.required(r.message(), "candidate");
+  if (!value || value->is_null()) return std::nullopt;
+  if (!value->is_object()) {
+    r.fail(quoted("candidate") + " must be an object or null");
+    return std::nullopt;
+  }
   ice_candidate out;
-  out.candidate = optional_string(value, "candidate").value_or("");
-  out.mid = optional_string(value, "sdpMid");
-  if (const auto* index = optional(value, "sdpMLineIndex")) {
-    out.mline_index = as_integer<std::uint16_t>(*index, "sdpMLineIndex");
+  out.candidate = r.optional_string(*value, "candidate").value_or("");
+  out.mid = r.optional_string(*value, "sdpMid");
+  if (const auto* index = reader::optional(*value, "sdpMLineIndex")) {
+    out.mline_index = r.as_integer<std::uint16_t>(*index, "sdpMLineIndex");
   }
-  out.ufrag = optional_string(value, "usernameFragment");
+  out.ufrag = r.optional_string(*value, "usernameFragment");
   return out;
 }
 
-std::vector<std::string> url_list(const json& server) {
-  const auto& urls = required(server, "urls");
-  if (urls.is_string()) return {urls.get<std::string>()};
-  if (!urls.is_array() || urls.size() > max_ice_servers) {
-    fail(quoted("urls") + " must be a string or a list of strings");
+std::vector<std::string> url_list(reader& r, const json& server) {
+  const auto* urls = r.required(server, "urls");
+  if (!urls) return {};
+  if (urls->is_string()) return {urls->get<std::string>()};
+  if (!urls->is_array() || urls->size() > max_ice_servers) {
+    r.fail(quoted("urls") + " must be a string or a list of strings");
+    return {};
   }
   std::vector<std::string> out;
-  for (const auto& url : urls) out.push_back(as_string(url, "urls"));
+  for (const auto& url : *urls) out.push_back(r.as_string(url, "urls"));
   return out;
 }
 
-std::vector<ice_server> ice_server_list(const json& object) {
-  const auto* list = optional(object, "ice_servers");
+std::vector<ice_server> ice_server_list(reader& r) {
+  const auto* list = reader::optional(r.message(), "ice_servers");
   if (!list) return {};
   if (!list->is_array() || list->size() > max_ice_servers) {
-    fail(quoted("ice_servers") + " must be a list of at most " + std::to_string(max_ice_servers));
+    r.fail(quoted("ice_servers") + " must be a list of at most " + std::to_string(max_ice_servers));
+    return {};
   }
   std::vector<ice_server> out;
   for (const auto& server : *list) {
-    if (!server.is_object()) fail(quoted("ice_servers") + " must hold objects");
-    out.push_back({url_list(server), optional_string(server, "username").value_or(""),
-                   optional_string(server, "credential").value_or("")});
+    if (!server.is_object()) {
+      r.fail(quoted("ice_servers") + " must hold objects");
+      return {};
+    }
+    out.push_back({url_list(r, server), r.optional_string(server, "username").value_or(""),
+                   r.optional_string(server, "credential").value_or("")});
   }
   return out;
 }
 
 template <class Message>
-Message description(const json& object, const char* peer) {
-  return {name_field(object, peer), string_field(object, "sdp"),
-          optional_string(object, "session")};
+Message description(reader& r, const char* peer) {
+  return {r.name_field(peer), r.string_field(r.message(), "sdp"),
+          r.optional_string(r.message(), "session")};
 }
 
-candidate_message candidate(const json& object, const char* peer) {
-  return {name_field(object, peer), candidate_field(object), optional_string(object, "session")};
+candidate_message candidate(reader& r, const char* peer) {
+  return {r.name_field(peer), candidate_field(r), r.optional_string(r.message(), "session")};
 }
 
-bye_message bye(const json& object, const char* peer) {
-  return {name_field(object, peer), optional_string(object, "session"),
-          optional_string(object, "reason")};
+bye_message bye(reader& r, const char* peer) {
+  return {r.name_field(peer), r.optional_string(r.message(), "session"),
+          r.optional_string(r.message(), "reason")};
 }
 
-registered_message registered(const json& object) {
-  const auto* ttl = optional(object, "ttl");
-  return {name_field(object, "peer_id"), optional_string(object, "resume").value_or(""),
-          ice_server_list(object), ttl ? as_integer<std::uint32_t>(*ttl, "ttl") : 0};
+registered_message registered(reader& r) {
+  const auto* ttl = reader::optional(r.message(), "ttl");
+  return {r.name_field("peer_id"), r.optional_string(r.message(), "resume").value_or(""),
+          ice_server_list(r), ttl ? r.as_integer<std::uint32_t>(*ttl, "ttl") : 0};
 }
 
-outcome_message outcome(const json& object) {
-  auto path = string_field(object, "path");
+outcome_message outcome(reader& r) {
+  auto path = r.string_field(r.message(), "path");
   if (path != "direct" && path != "relay" && path != "failed") {
-    fail(quoted("path") + " must be \"direct\", \"relay\" or \"failed\"");
+    r.fail(quoted("path") + " must be \"direct\", \"relay\" or \"failed\"");
   }
-  const auto* elapsed = optional(object, "connect_ms");
-  if (elapsed && (!elapsed->is_number() || !(elapsed->get<double>() >= 0))) {
-    fail(quoted("connect_ms") + " must be a number, 0 or more");
+  const auto* elapsed = reader::optional(r.message(), "connect_ms");
+  if (!elapsed) return {std::move(path), 0};
+  if (!elapsed->is_number() || !(elapsed->get<double>() >= 0)) {
+    r.fail(quoted("connect_ms") + " must be a number, 0 or more");
+    return {std::move(path), 0};
   }
-  return {std::move(path), elapsed ? elapsed->get<double>() : 0};
+  return {std::move(path), elapsed->get<double>()};
 }
 
-[[noreturn]] void unknown_type(std::string_view type) {
-  fail(type.size() > 32 ? std::string("the type is unknown")
-                        : "the type \"" + std::string(type) + "\" is unknown");
+void unknown_type(reader& r, std::string_view type) {
+  r.fail(type.size() > 32 ? std::string("the type is unknown")
+                          : "the type \"" + std::string(type) + "\" is unknown");
 }
 
-server_message read_server_message(const json& object) {
-  const auto type = string_field(object, "type");
-  if (type == "offer") return description<offer_message>(object, "from");
-  if (type == "answer") return description<answer_message>(object, "from");
-  if (type == "candidate") return candidate(object, "from");
-  if (type == "bye") return bye(object, "from");
-  if (type == "registered") return registered(object);
-  if (type == "going-away") return going_away_message{};
+server_message read_server_message(reader& r) {
+  const auto type = r.string_field(r.message(), "type");
+  if (type == "offer") return description<offer_message>(r, "from");
+  if (type == "answer") return description<answer_message>(r, "from");
+  if (type == "candidate") return candidate(r, "from");
+  if (type == "bye") return bye(r, "from");
+  if (type == "registered") return registered(r);
   if (type == "error") {
-    return error_message{string_field(object, "code"),
-                         optional_string(object, "message").value_or(""),
-                         optional_string(object, "request"), optional_string(object, "target")};
+    const auto& m = r.message();
+    return error_message{r.string_field(m, "code"), r.optional_string(m, "message").value_or(""),
+                         r.optional_string(m, "request"), r.optional_string(m, "target")};
   }
-  unknown_type(type);
+  if (type != "going-away") unknown_type(r, type);
+  return going_away_message{};
 }
 
-client_message read_client_message(const json& object) {
-  const auto type = string_field(object, "type");
-  if (type == "offer") return description<offer_message>(object, "target");
-  if (type == "answer") return description<answer_message>(object, "target");
-  if (type == "candidate") return candidate(object, "target");
-  if (type == "bye") return bye(object, "target");
-  if (type == "outcome") return outcome(object);
-  if (type == "register") {
-    return register_message{name_field(object, "peer_id"), optional_string(object, "token"),
-                            optional_string(object, "resume")};
+client_message read_client_message(reader& r) {
+  const auto type = r.string_field(r.message(), "type");
+  if (type == "offer") return description<offer_message>(r, "target");
+  if (type == "answer") return description<answer_message>(r, "target");
+  if (type == "candidate") return candidate(r, "target");
+  if (type == "bye") return bye(r, "target");
+  if (type == "outcome") return outcome(r);
+  if (type != "register") {
+    unknown_type(r, type);
+    return {};
   }
-  unknown_type(type);
+  return register_message{r.name_field("peer_id"), r.optional_string(r.message(), "token"),
+                          r.optional_string(r.message(), "resume")};
 }
 
 void put(json& object, const char* field, const std::optional<std::string>& value) {
@@ -299,19 +319,17 @@ bool is_peer_id(std::string_view name) noexcept {
 }
 
 std::expected<server_message, parse_failure> parse_server_message(std::string_view text) {
-  try {
-    return read_server_message(parse_object(text, max_server_message_bytes));
-  } catch (malformed& why) {
-    return std::unexpected(parse_failure{std::move(why.message)});
-  }
+  reader r(text, max_server_message_bytes);
+  auto message = read_server_message(r);
+  if (r.wrong()) return std::unexpected(*r.wrong());
+  return message;
 }
 
 std::expected<client_message, parse_failure> parse_client_message(std::string_view text) {
-  try {
-    return read_client_message(parse_object(text, max_message_bytes));
-  } catch (malformed& why) {
-    return std::unexpected(parse_failure{std::move(why.message)});
-  }
+  reader r(text, max_message_bytes);
+  auto message = read_client_message(r);
+  if (r.wrong()) return std::unexpected(*r.wrong());
+  return message;
 }
 
 std::string to_json(const client_message& message) {
