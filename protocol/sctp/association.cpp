@@ -83,6 +83,7 @@ struct association::body final : port {
 
   void driven(time_point now, bool activity);
   void try_resets();
+  [[nodiscard]] bool is_dry() const;
   std::optional<event> of_notification(const sctp_notification&);
   std::optional<event> of_reset(const sctp_stream_reset_event&);
 
@@ -136,6 +137,14 @@ void association::body::try_resets() {
   }
 }
 
+// The notification has waited its turn to be read; more may have been sent since it was made.
+bool association::body::is_dry() const {
+  sctp_status status{};
+  socklen_t size = sizeof status;
+  return usrsctp_getsockopt(sock, IPPROTO_SCTP, SCTP_STATUS, &status, &size) == 0 &&
+         status.sstat_unackdata == 0 && status.sstat_penddata == 0;
+}
+
 std::optional<event> association::body::of_reset(const sctp_stream_reset_event& e) {
   const std::size_t offset = offsetof(sctp_stream_reset_event, strreset_stream_list);
   const bool incoming = (e.strreset_flags & SCTP_STREAM_RESET_INCOMING_SSN) != 0;
@@ -162,7 +171,7 @@ std::optional<event> association::body::of_notification(const sctp_notification&
     case SCTP_PARTIAL_DELIVERY_EVENT:
       return receive_aborted{};
     case SCTP_SENDER_DRY_EVENT:
-      in_flight.dry();
+      if (is_dry()) in_flight.dry();
       return std::nullopt;
     default:
       return std::nullopt;

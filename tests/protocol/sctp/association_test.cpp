@@ -398,3 +398,17 @@ TEST_CASE("SACKs that wait to be sent are merged into the last") {
   CHECK(answers == 1);
   CHECK(n.b.counters().sacks_merged >= 3);
 }
+
+TEST_CASE("old news of an empty queue does not hide what was sent since") {
+  net n;
+  REQUIRE(n.establish());
+  n.a_reads = false;
+  n.send(n.a, "first");
+  n.run(1s);
+  CHECK(n.a.outstanding() == 0);
+  n.decide = [](bool, byte_view) { return false; };
+  n.send(n.a, "second");
+  n.a_reads = true;
+  n.run(1s);
+  CHECK(n.a.outstanding() == 6);
+}
