@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "ice/agent_state.hpp"
+#include "ice/pairing.hpp"
 #include "ice/patience.hpp"
 #include "protocol/demux.hpp"
 
@@ -108,6 +109,17 @@ void agent::state::pair_up(const door& d, const candidate& remote, time_point no
   last_news = now;
 }
 
+// What was learned as peer-reflexive has been signalled: the pair is the same, its kind may not be.
+void agent::state::rename_remote(const candidate& c) {
+  for (const auto& p : list.all()) {
+    if (p->via.remote != c.address || p->via.proto != c.proto) continue;
+    const auto relays = relays_of(*p);
+    p->remote = c;
+    if (p.get() == selected && relays_of(*p) != relays) announce();
+  }
+  list.prioritise(mine);
+}
+
 void agent::state::push(const path& via, bytes message, std::optional<std::uint8_t> hop_limit) {
   if (outbox.size() >= config.max_outbox) {
     ++counters.limited;  // lost, as datagrams may be
@@ -178,10 +190,7 @@ void agent::add_remote(const candidate& c, time_point now) {
       ++s.counters.limited;
       return;
     case remote_candidates::result::updated:
-      for (const auto& p : s.list.all()) {
-        if (p->via.remote == c.address && p->via.proto == c.proto) p->remote = c;
-      }
-      s.list.prioritise(s.mine);
+      s.rename_remote(c);
       break;
     case remote_candidates::result::added:
       break;

@@ -80,9 +80,11 @@ duration agent::state::round_trip(const pair& p) const {
 }
 
 void agent::state::announce() {
+  auto remote = selected->remote;
+  if (is_relayed(remote)) remote.kind = candidate_kind::relayed;  // what people are told
   events.push_back(connected{.via = selected->via,
                              .local = selected->local,
-                             .remote = selected->remote,
+                             .remote = remote,
                              .nominated = selected->nominated,
                              .rtt = round_trip(*selected)});
 }

@@ -74,6 +74,7 @@ struct agent::state {
 
   // agent.cpp
   void pair_up(const door&, const candidate& remote, time_point now);
+  void rename_remote(const candidate&);
   void drop_pairs(const check_list::predicate&);
   [[nodiscard]] check_list::predicate must_stay() const;
   void act_on_early(time_point now);

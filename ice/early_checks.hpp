@@ -1,7 +1,7 @@
 #pragma once
 
 // Checks that were answered but can't be acted on yet: the peer's credentials or our own candidate
-// at that door are still under way (RFC 8445, 7.3.1.4, last paragraph; RFC 8838, 8). Only requests
+// at that door are still under way (RFC 8445, 7.3). Only requests
 // that our own password authenticated get here, one entry a path, bounded in number and age.
 
 #include <cstdint>

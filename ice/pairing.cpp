@@ -69,12 +69,13 @@ promise promise_of(const pair& p, bool door_is_mapped) noexcept {
   return {static_cast<std::uint8_t>(likely), p.priority};
 }
 
+bool is_relayed(const candidate& c) noexcept {
+  return c.kind == candidate_kind::relayed ||
+         (c.kind == candidate_kind::peer_reflexive && c.priority >> 24U <= behind_relay_preference);
+}
+
 unsigned relays_of(const pair& p) noexcept {
-  const auto relayed = [](const candidate& c) {
-    return c.kind == candidate_kind::relayed || (c.kind == candidate_kind::peer_reflexive &&
-                                                 c.priority >> 24U <= behind_relay_preference);
-  };
-  return (relayed(p.local) ? 1U : 0U) + (relayed(p.remote) ? 1U : 0U);
+  return (is_relayed(p.local) ? 1U : 0U) + (is_relayed(p.remote) ? 1U : 0U);
 }
 
 std::uint32_t check_priority(const candidate& local) noexcept {

@@ -31,8 +31,9 @@ struct promise {
 };
 [[nodiscard]] promise promise_of(const pair&, bool door_is_mapped) noexcept;
 
-// How many relays data on this pair would cross: 0 to 2. A peer-reflexive remote candidate counts
-// as relayed if the peer's PRIORITY says so (check_priority).
+// Also true for a peer-reflexive candidate whose PRIORITY says so (check_priority).
+[[nodiscard]] bool is_relayed(const candidate&) noexcept;
+// How many relays data on this pair would cross: 0 to 2.
 [[nodiscard]] unsigned relays_of(const pair&) noexcept;
 
 // The PRIORITY attribute of our checks (RFC 8445, 7.1.1): the door's priority with the type

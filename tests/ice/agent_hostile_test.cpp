@@ -261,6 +261,38 @@ TEST_CASE("the peer's address, as its answer tells it, names our peer-reflexive 
   CHECK(l.b.agent->pairs().at(0).remote.kind == candidate_kind::server_reflexive);
 }
 
+TEST_CASE("a relay that is met before it is told is called a relay") {
+  wire l;
+  l.make(l.a, role::controlling);
+  l.make(l.b, role::controlled);
+  l.know(l.a, relayed("192.0.2.9:5000"));
+  l.know(l.b, host("203.0.113.2:1000"));
+  l.tell_keys(l.a);
+  l.tell_keys(l.b);
+  l.tell(l.a, l.b.locals[0]);
+  REQUIRE(l.run_until([&] { return l.both_connected(); }, 1s));
+  CHECK(l.b.paths.front().second.remote.kind == candidate_kind::relayed);
+  l.run_for(1s);
+  const auto paths = l.b.paths.size();
+  l.tell(l.b, l.a.locals[0]);
+  CHECK(l.b.paths.size() == paths);  // nothing new
+}
+
+TEST_CASE("a peer that sends the RFC's PRIORITY from its relay looks direct until it tells") {
+  wire l;
+  l.make(l.a, role::controlled);
+  l.make(l.b, role::controlling);
+  l.know(l.a, host("203.0.113.2:1000"));
+  l.know(l.b, host("192.0.2.9:5000"));
+  l.tell_keys(l.a);
+  l.tell_keys(l.b);
+  l.tell(l.b, l.a.locals[0]);
+  REQUIRE(l.run_until([&] { return l.both_connected(); }, 1s));
+  CHECK(l.a.paths.front().second.remote.kind == candidate_kind::peer_reflexive);
+  l.tell(l.a, relayed("192.0.2.9:5000"));
+  CHECK(l.a.paths.back().second.remote.kind == candidate_kind::relayed);
+}
+
 TEST_CASE("credentials that break the rules are not taken") {
   fixture f;
   f.l.a.agent->set_remote({"abc", std::string(22, 'p')}, f.l.now);
