@@ -57,6 +57,7 @@ struct agent_config {
   std::size_t max_remote_candidates = 64;  // signalled and peer-reflexive together
   std::size_t max_queued_checks = 32;      // that came before the remote credentials
   std::size_t max_outbox = 512;
+  std::size_t max_events = 64;
 };
 
 // Data may flow over `via`. First sent for the first valid pair, again whenever a better path or a

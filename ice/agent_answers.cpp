@@ -87,10 +87,10 @@ void agent::state::succeed(pair& p, const endpoint& mapped, const check_log::ans
   p.brisk = open;
   if (!open) schedule_upkeep(p, now);  // else the check that nominates has its own deadline
 
-  const auto announced = events.size();
+  const auto before = emitted;
   if (!was_valid || lost) consider(p, now);
   if (&p != selected) p.nominated = false;  // another one was first
-  if (&p == selected && newly_nominated && events.size() == announced) announce();
+  if (&p == selected && newly_nominated && emitted == before) announce();
   if (!was_valid && p.promised_at) {
     const auto number = p.promised != 0 ? std::optional(p.promised) : std::nullopt;
     p.promised_at.reset();

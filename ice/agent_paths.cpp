@@ -82,11 +82,11 @@ duration agent::state::round_trip(const pair& p) const {
 void agent::state::announce() {
   auto remote = selected->remote;
   if (is_relayed(remote)) remote.kind = candidate_kind::relayed;  // what people are told
-  events.push_back(connected{.via = selected->via,
-                             .local = selected->local,
-                             .remote = remote,
-                             .nominated = selected->nominated,
-                             .rtt = round_trip(*selected)});
+  emit(connected{.via = selected->via,
+                 .local = selected->local,
+                 .remote = remote,
+                 .nominated = selected->nominated,
+                 .rtt = round_trip(*selected)});
 }
 
 void agent::state::refresh_upkeep(time_point now) {
@@ -123,7 +123,7 @@ void agent::state::watch_path(time_point now) {
   if (selected == nullptr) {
     if (at == phase::disconnected && now >= lost_since + config.consent_expiry) {
       at = phase::failed;
-      events.push_back(failed{.was_connected = true});
+      emit(failed{.was_connected = true});
     }
   } else if (now >= selected->answered.value_or(now) + config.consent_expiry) {
     handle_lost_consent(now);
@@ -155,7 +155,7 @@ void agent::state::handle_dead_path(time_point now) {
   }
   if (at == phase::connected && now >= *trust.raised() + disconnected_after) {
     at = phase::disconnected;
-    events.push_back(disconnected{});
+    emit(disconnected{});
   }
 }
 
@@ -170,7 +170,7 @@ void agent::state::handle_lost_consent(time_point now) {
     return select(*other, now);
   }
   at = phase::failed;
-  events.push_back(failed{.was_connected = true});
+  emit(failed{.was_connected = true});
 }
 
 // The selected pair went with its interface or allocation. What was answered lately is used at
@@ -184,7 +184,7 @@ void agent::state::handle_lost_door(time_point now) {
   }
   at = phase::disconnected;
   lost_since = now;
-  events.push_back(disconnected{});
+  emit(disconnected{});
   retry_failed(false);
   timers.set(timer::retry, now + retry_interval);
 }

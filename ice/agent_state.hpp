@@ -1,11 +1,12 @@
 #pragma once
 
 // What the agent consists of. The bodies stand by concern:
-//   agent.cpp           the interface, and the order in which the parts are asked
-//   agent_requests.cpp  checks of the peer's: answered, then acted on
-//   agent_answers.cpp   answers to our checks
-//   agent_checks.cpp    which check goes when, and with what in it
-//   agent_paths.cpp     which pair carries data, and whether it still works
+//   agent.cpp             the interface, and the order in which the parts are asked
+//   agent_candidates.cpp  candidates and credentials come and go, and pairs with them
+//   agent_requests.cpp    checks of the peer's: answered, then acted on
+//   agent_answers.cpp     answers to our checks
+//   agent_checks.cpp      which check goes when, and with what in it
+//   agent_paths.cpp       which pair carries data, and whether it still works
 
 #include <deque>
 
@@ -64,6 +65,7 @@ struct agent::state {
   timer_table timers;
   std::deque<transmit> outbox;
   std::deque<event> events;
+  std::uint64_t emitted = 0;
   agent_counters counters;
 
   // In this order after every call: agent.cpp.
@@ -73,15 +75,18 @@ struct agent::state {
   void arm(time_point now);
 
   // agent.cpp
+  void push(const path& via, bytes message, std::optional<std::uint8_t> hop_limit = std::nullopt);
+  void emit(event);
+
+  // agent_candidates.cpp
   void pair_up(const door&, const candidate& remote, time_point now);
   void rename_remote(const candidate&);
   void drop_pairs(const check_list::predicate&);
   [[nodiscard]] check_list::predicate must_stay() const;
-  void act_on_early(time_point now);
-  void push(const path& via, bytes message, std::optional<std::uint8_t> hop_limit = std::nullopt);
 
   // agent_requests.cpp
   bool handle_request(const path& from, const stun::message_view&, time_point now);
+  void act_on_early(time_point now);
   void take_check(const path& from, const incoming_check&, time_point now);
   pair* learn_path(const path& from, const incoming_check&);
   const candidate* learn_remote(const path& from, const incoming_check&);

@@ -143,6 +143,38 @@ TEST_CASE("what nobody drains is bounded") {
   std::size_t drained = 0;
   while (f.l.a.agent->poll_transmit()) ++drained;
   CHECK(drained == 512);
+
+  // A peer that changes its mind, and a caller that never asks.
+  wire m;
+  m.make(m.a, role::controlled);
+  m.make(m.b, role::controlling);
+  m.know(m.a, host("192.0.2.1:1"));
+  m.know(m.b, host("192.0.2.2:1"));
+  m.b.locals.push_back(host("192.0.2.3:1"));
+  m.b.agent->add_local(m.b.locals.back(), m.now);
+  m.introduce();
+  m.run_for(1s);
+  for (std::uint32_t n = 100; n < 1100; ++n) {
+    m.a.agent->handle_datagram(
+        {transport::udp, at("192.0.2.1:1"), at(n % 2 == 0 ? "192.0.2.2:1" : "192.0.2.3:1")},
+        make_check({.id = stun::make_transaction_id(m.random),
+                    .username = m.a.keys.ufrag + ":" + m.b.keys.ufrag,
+                    .password = m.a.keys.password,
+                    .priority = 1,
+                    .role = role::controlling,
+                    .tie_breaker = 1,
+                    .nomination = n,
+                    .nomination_attribute = true}),
+        m.now);
+  }
+  std::size_t events = 0;
+  std::optional<event> last;
+  while (auto e = m.a.agent->poll_event()) {
+    last = e;
+    ++events;
+  }
+  CHECK(events == 64);
+  CHECK(std::get<connected>(*last).via == m.a.agent->selected());
 }
 
 TEST_CASE("a request with an attribute that must be understood is answered with 420") {
