@@ -17,6 +17,7 @@ using namespace std::chrono_literals;
 constexpr auto tick_interval = 250ms;
 constexpr auto handshake_timeout = 10s;
 constexpr auto end_timeout = 2s;
+constexpr std::size_t max_inbox = 16'384;  // messages from other loops
 constexpr std::size_t read_buffer_size = 65'536;
 constexpr std::size_t max_spare_buffers = 64, max_spare_capacity = 16'384;
 
@@ -71,13 +72,15 @@ void event_loop::post(std::function<void()> work) {
   });
 }
 
-void event_loop::receive(hub::envelope&& e) {
+bool event_loop::receive(hub::envelope& e) {
   {
     const std::lock_guard hold(inbox_lock_);
+    if (e.what == hub::envelope::type::deliver && inbox_.size() >= max_inbox) return false;
     inbox_.push_back(std::move(e));
-    if (inbox_.size() > 1) return;  // it is already on its way to look
+    if (inbox_.size() > 1) return true;  // it is already on its way to look
   }
   post([this] { take_inbox(); });
+  return true;
 }
 
 void event_loop::take_inbox() {
@@ -154,7 +157,7 @@ void event_loop::closed(connection& c, hub::ending how) {
 
 void event_loop::carry_out() {
   while (const auto o = exchange_.poll_output()) carry_out(*o);
-  while (auto e = exchange_.poll_envelope()) shared_.deliver(std::move(*e));
+  while (auto e = exchange_.poll_envelope()) shared_.deliver(*e);
 }
 
 void event_loop::carry_out(const hub::output& o) {

@@ -34,7 +34,7 @@ struct shared_parts {
   const hub::trusted_proxies& proxies;
   const std::vector<std::string>& allowed_origins;  // empty: all
   random_source& random;                            // of the system, so for any thread
-  std::function<void(hub::envelope&&)> deliver;     // to the loop that it names; any thread
+  std::function<void(hub::envelope&)> deliver;      // to the loop that it names; any thread
 };
 
 class listener;
@@ -51,8 +51,9 @@ class event_loop {
   // Until stop() or the end of a drain.
   void run();
 
-  // From any thread.
-  void receive(hub::envelope&&);
+  // From any thread. False, and the envelope left as it is: a message found the inbox full.
+  // Refusals and takeovers always find room: there is one at most for each message and connection.
+  [[nodiscard]] bool receive(hub::envelope&);
   void post(std::function<void()>);
   void stop() { context_.stop(); }
 

@@ -37,14 +37,10 @@ class server {
         names_(o.limits, random_),
         door_(o.limits, random_),
         proxies_(o.trusted_proxies),
-        shared_{options_.limits,
-                announcement_,
-                names_,
-                door_,
-                proxies_,
-                options_.allowed_origins,
-                random_,
-                [this](hub::envelope&& e) { loops_[e.to.loop]->receive(std::move(e)); }} {
+        shared_{options_.limits, announcement_,
+                names_,          door_,
+                proxies_,        options_.allowed_origins,
+                random_,         [this](hub::envelope& e) { deliver(e); }} {
     for (std::uint32_t i = 0; i < o.threads; ++i) {
       loops_.push_back(std::make_unique<event_loop>(i, shared_));
     }
@@ -70,6 +66,17 @@ class server {
   }
 
  private:
+  // A loop that is too far behind is busy, as a client is.
+  void deliver(hub::envelope& e) {
+    if (loops_[e.to.loop]->receive(e)) return;
+    hub::envelope refusal{.what = hub::envelope::type::busy,
+                          .to = e.from,
+                          .from = e.to,
+                          .request = e.request,
+                          .target = std::move(e.target)};
+    (void)loops_[refusal.to.loop]->receive(refusal);
+  }
+
   // Addresses that were not asked for by name may be missing: IPv6 is, on some machines.
   template <class Bind>
   void bind_each(const std::vector<endpoint>& all, bool given, Bind bind) {
