@@ -17,6 +17,11 @@ int main(int argc, char** argv) {
       return status;
     }
     if (!start_log(options->log_level, options->format)) return 2;
+    if (options->check_only) {
+      check(*options);
+      std::puts("signaling-server: the options are good");
+      return 0;
+    }
     return serve(*options);
   } catch (const startup_error& wrong) {
     std::fprintf(stderr, "signaling-server: %s\n", wrong.message.c_str());

@@ -105,6 +105,7 @@ void add_rest(CLI::App& app, options& out, raw_options& raw) {
   app.add_option("--log-format", raw.format, "text or json")
       ->check(CLI::IsMember({"text", "json"}))
       ->capture_default_str();
+  app.add_flag("--check-config", out.check_only, "say whether the options are good, and end");
   app.set_config("--config", "", "read options from a TOML file");
   app.allow_config_extras(CLI::config_extras_mode::error);
   for (const auto& absent : absent_options) {

@@ -32,6 +32,7 @@ struct options {
   log_format format = log_format::text;
   hub::limits limits;
   std::string ready_file;
+  bool check_only = false;  // say whether all this is good, and end
 };
 
 // Otherwise: what to print where, and the exit status (0 for --help and --version).

@@ -245,6 +245,11 @@ class server {
 
 }  // namespace
 
+void check(const options& o) {
+  crypto::system_random random;
+  (void)read_access(o, random);
+}
+
 int serve(const options& o) {
   std::signal(SIGPIPE, SIG_IGN);
   raise_descriptor_limit();

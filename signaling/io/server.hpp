@@ -10,4 +10,7 @@ namespace nat::signaling::io {
 // Runs until it is told to stop; the exit status. Throws startup_error where it can't start.
 [[nodiscard]] int serve(const options&);
 
+// Reads what serve() would read, and nothing else. Throws startup_error.
+void check(const options&);
+
 }  // namespace nat::signaling::io

@@ -371,6 +371,20 @@ TEST_CASE("pages of other origins are turned away, programs are not") {
   CHECK(status("Origin: null\r\n") == "403");
 }
 
+TEST_CASE("--check-config reads what a start would read, and starts nothing") {
+  const std::string shipped = NAT_SOURCE_FOLDER "/signaling/deploy/signaling-server.toml";
+  CHECK(run_server({"--config", shipped, "--check-config"}).status == 0);
+  CHECK(run_server({"--check-config", "--token-file", "/nonexistent"}).status == 2);
+  CHECK(run_server({"--check-config", "--config", "/nonexistent"}).status == 2);
+  const auto file = std::filesystem::temp_directory_path() /
+                    ("signaling_test_config." + std::to_string(::getpid()));
+  std::ofstream(file) << "no-such-option = 3\n";
+  const auto unknown = run_server({"--check-config", "--config", file});
+  CHECK(unknown.status == 2);
+  CHECK_MESSAGE(unknown.errors.contains("no-such-option"), unknown.errors);
+  std::filesystem::remove(file);
+}
+
 TEST_CASE("what can't start says why in one line, with status 2") {
   server_process server;
   const auto taken = to_string(server.websocket);
