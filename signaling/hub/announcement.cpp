@@ -2,8 +2,7 @@
 
 #include <algorithm>
 
-#include "protocol/base/base64.hpp"
-#include "protocol/crypto/hmac.hpp"
+#include "stun/turn/rest_credentials.hpp"
 
 namespace nat::hub {
 
@@ -34,24 +33,19 @@ std::vector<std::string> embedded_urls(const announcement& plan, const address& 
 
 }  // namespace
 
-turn_credential mint(std::string_view secret, std::string_view name, std::int64_t expires_unix) {
-  auto username = std::to_string(expires_unix) + ':' + std::string(name);
-  const auto password = crypto::hmac_sha1(as_bytes(secret), {as_bytes(username)});
-  return {std::move(username), to_base64(password)};
-}
-
 std::vector<signal::ice_server> servers_for(const announcement& plan, std::string_view name,
                                             const address& reached, std::int64_t unix_now) {
-  signal::ice_server stun, turn;
+  signal::ice_server stun, relay;
   if (plan.urls.empty()) stun.urls = embedded_urls(plan, reached);
-  for (const auto& url : plan.urls) (is_turn(url) ? turn : stun).urls.push_back(url);
+  for (const auto& url : plan.urls) (is_turn(url) ? relay : stun).urls.push_back(url);
   std::vector<signal::ice_server> out;
   if (!stun.urls.empty()) out.push_back(std::move(stun));
-  if (!turn.urls.empty()) {
-    auto minted = mint(plan.turn_secret, name, unix_now + plan.credential_lifetime.count());
-    turn.username = std::move(minted.username);
-    turn.credential = std::move(minted.password);
-    out.push_back(std::move(turn));
+  if (!relay.urls.empty()) {
+    auto minted = turn::mint_rest_credentials(plan.turn_secret, name,
+                                              unix_now + plan.credential_lifetime.count());
+    relay.username = std::move(minted.username);
+    relay.credential = std::move(minted.password);
+    out.push_back(std::move(relay));
   }
   return out;
 }

@@ -1,8 +1,7 @@
 #pragma once
 
-// Which STUN and TURN servers a client is told to use, and its TURN credentials: the TURN REST
-// convention (draft-uberti-behave-turn-rest-00) that coturn's use-auth-secret reads, a username
-// "EXPIRY:NAME" and the base64 of its HMAC-SHA1.
+// Which STUN and TURN servers a client is told to use, with credentials for the latter by the TURN
+// REST convention (stun/turn/rest_credentials.hpp).
 
 #include <chrono>
 #include <cstdint>
@@ -25,12 +24,6 @@ struct announcement {
   std::string turn_secret;
   std::chrono::seconds credential_lifetime{12 * 3600};
 };
-
-struct turn_credential {
-  std::string username, password;
-};
-[[nodiscard]] turn_credential mint(std::string_view secret, std::string_view name,
-                                   std::int64_t expires_unix);
 
 // For the client `name`, whose connection reached this server at `reached`.
 [[nodiscard]] std::vector<signal::ice_server> servers_for(const announcement&,

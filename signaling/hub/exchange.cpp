@@ -1,5 +1,6 @@
 #include "signaling/hub/exchange.hpp"
 
+#include <algorithm>
 #include <utility>
 
 #include "protocol/base/ensure.hpp"
@@ -7,6 +8,8 @@
 namespace nat::hub {
 
 namespace {
+
+constexpr double max_connect_ms = 60'000;
 
 void append_member(std::string& out, std::string_view key, std::string_view raw) {
   if (raw.empty()) return;
@@ -174,7 +177,8 @@ void exchange::supersede(const owner& old, time_point now) {
 
 void exchange::count_outcome(const request& told) {
   ++stats_.outcomes[static_cast<std::size_t>(told.path)];
-  stats_.connect_ms += told.connect_ms;
+  // One liar is not to make the sum of all useless.
+  stats_.connect_ms += std::min(told.connect_ms, max_connect_ms);
 }
 
 void exchange::forward(std::uint32_t slot, const request& asked, time_point now) {

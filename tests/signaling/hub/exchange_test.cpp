@@ -38,6 +38,9 @@ TEST_CASE("two peers find each other") {
   s.say(al, R"({"type":"outcome","path":"direct","connect_ms":18})");
   CHECK(s.heard(al) == "");
   CHECK(s.exchanges[0]->stats().outcomes[0] == 1);
+  CHECK(s.exchanges[0]->stats().connect_ms == 18);
+  s.say(al, R"({"type":"outcome","path":"relay","connect_ms":1e300})");
+  CHECK(s.exchanges[0]->stats().connect_ms == 60'018);
 }
 
 TEST_CASE("errors leave the connection alive") {
