@@ -41,6 +41,7 @@ struct gather_config {
   std::size_t max_sockets = 32;
   std::size_t max_permitted = 64;  // remote addresses, on every allocation
   // Sends at 0, 250, 750, 1750, 3750, 7750 ms, given up at 8250 ms.
+  std::size_t max_events = 1024;  // mappings that move beyond it, undrained, go unsaid
   std::size_t max_outbox = 1024;  // transmits that wait for poll_transmit()
   duration stun_initial_rto = std::chrono::milliseconds{250};
   unsigned stun_max_sends = 6;

@@ -118,6 +118,7 @@ void gatherer::state::note_mapping(std::size_t i, const path& seen_over, const e
 
 void gatherer::state::report_reflexive(gather_socket& socket, const gather_server& s,
                                        duration took) {
+  if (events_.size() >= config_.max_events) return;
   constexpr auto kind = candidate_kind::server_reflexive;
   candidate c{
       .kind = kind,

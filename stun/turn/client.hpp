@@ -44,6 +44,7 @@ struct client_config {
 
   std::size_t max_permissions = 64;
   std::size_t max_channels = 32;
+  std::size_t max_events = 256;   // refused permissions beyond it, undrained, go unsaid
   std::size_t max_outbox = 1024;  // transmits that wait for poll_transmit(); data beyond is refused
 };
 

@@ -25,7 +25,7 @@ permission* client::state::want_permission(const address& peer, time_point now) 
     return known;
   }
   auto* made = peers_.add_permission(peer, now);
-  if (made == nullptr && events_.size() < config_.max_permissions) {
+  if (made == nullptr && events_.size() < config_.max_events) {
     events_.push_back(permission_refused{.peer = peer,
                                          .code = 0,
                                          .reason = "this side's limit of " +
@@ -119,6 +119,7 @@ void client::state::refuse_permission(const address& peer, int code, std::string
   p->renewing = false;
   p->last_used = now;
   p->held.clear();
+  if (events_.size() >= config_.max_events) return;
   events_.push_back(
       permission_refused{.peer = peer, .code = code, .reason = explain(code, phrase)});
 }
