@@ -1,6 +1,7 @@
 #include "tests/check.hpp"
 
 #include <algorithm>
+#include <utility>
 
 #include "protocol/datachannel/connection.hpp"
 #include "tests/protocol/datachannel/wire.hpp"
@@ -381,4 +382,38 @@ TEST_CASE("a peer that sends, ends and leaves is read to the end, however slowly
   REQUIRE(got.size() == 10);
   for (unsigned i = 0; i < 10; ++i) CHECK(got[i].data == pattern(50'000, i));
   CHECK(std::holds_alternative<closed>(l.b.events.back()));
+}
+
+TEST_CASE("a reader that stops and goes gets all of what a leaving peer sent") {
+  for (std::uint64_t seed = 1; seed <= 40; ++seed) {
+    CAPTURE(seed);
+    seeded_random random(seed);
+    opened_pair l({.label = "x"}, path_quality{.delay = 1ms, .jitter = 500us}, seed);
+    unsigned sent = 0;
+    bool paused = false, left = false;
+    const auto toggle = [&] {
+      if (random_below(random, 8) != 0) return;
+      paused = !paused;
+      paused ? l.b.peer.pause(l.now) : l.b.peer.resume(l.now);
+    };
+    REQUIRE(l.run(60s, [&] {
+      toggle();
+      while (sent < 60 && l.a.peer.send(l.id, pattern(65'536, sent), true, l.now)) ++sent;
+      if (sent == 60 && l.a.peer.send(l.id, {}, true, l.now)) ++sent;
+      if (sent == 61 && l.a.peer.buffered(l.id) == 0 && !std::exchange(left, true)) {
+        l.a.peer.shutdown(l.now);
+      }
+      return l.a.count<closed>() == 1;
+    }));
+    l.a.filter = l.b.filter = [](byte_view) { return false; };
+    l.run(60s, [&] {
+      toggle();
+      l.exchange();
+      return l.b.count<closed>() == 1;
+    });
+    REQUIRE(l.b.count<closed>() == 1);
+    const auto got = l.b.all<message>();
+    REQUIRE(got.size() == 61);
+    for (unsigned i = 0; i < 60; ++i) CHECK(got[i].data == pattern(65'536, i));
+  }
 }
