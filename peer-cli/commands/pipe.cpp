@@ -38,9 +38,10 @@ class pipe_command final : public peer_io::command {
     } else if (const auto* const opened = std::get_if<datachannel::channel_opened>(&event);
                opened && link) {
       channel_opened(*opened);
-    } else if (auto* const message = std::get_if<datachannel::message>(&event); message && link) {
-      if (check_.answer(*message, *link, now)) return;
-      if (pipe_ && pipe_->id() == message->id) pipe_->received(std::move(*message), *link, now);
+    } else if (auto* const message = std::get_if<datachannel::message>(&event); message) {
+      // The link may be over already, with its last messages still on their way to us.
+      if (link && check_.answer(*message, *link, now)) return;
+      if (pipe_ && pipe_->id() == message->id) pipe_->received(std::move(*message), link, now);
     } else if (const auto* const room = std::get_if<datachannel::writable>(&event); room && link) {
       if (pipe_ && pipe_->id() == room->id) pipe_->handle_writable(*link, now);
     } else if (const auto* const closed = std::get_if<datachannel::channel_closed>(&event)) {

@@ -37,7 +37,7 @@ void pipe::handle_writable(link& over, time_point now) {
   flush(over, now);
 }
 
-void pipe::received(datachannel::message&& message, link& over, time_point now) {
+void pipe::received(datachannel::message&& message, link* over, time_point now) {
   if (abandoned_ || remote_ended_) return;
   if (message.data.empty()) {
     remote_ended_ = true;
@@ -46,9 +46,9 @@ void pipe::received(datachannel::message&& message, link& over, time_point now) 
   received_ += message.data.size();
   output_size_ += message.data.size();
   output_.push_back(std::move(message.data));
-  if (output_size_ > output_limit && !paused_) {
+  if (over != nullptr && output_size_ > output_limit && !paused_) {
     paused_ = true;
-    over.pause(now);
+    over->pause(now);
   }
 }
 

@@ -27,7 +27,8 @@ class pipe {
   void end_input(link&, time_point now);
 
   // From the peer: what to write out, in order. `written` once it is.
-  void received(datachannel::message&&, link&, time_point now);
+  // Without a link where it has ended in order and its last messages are still on their way.
+  void received(datachannel::message&&, link*, time_point now);
   [[nodiscard]] const bytes* front() const { return output_.empty() ? nullptr : &output_.front(); }
   void written(link*, time_point now);  // no link: it has ended, and this is what was left
   // Our reader went away.

@@ -33,7 +33,7 @@ struct piped {
       if (const auto* const opened = std::get_if<datachannel::channel_opened>(&event)) {
         if (opened->by_peer) one.through.emplace(opened->id);
       } else if (auto* const message = std::get_if<datachannel::message>(&event)) {
-        one.through->received(std::move(*message), at.over, net.now);
+        one.through->received(std::move(*message), &at.over, net.now);
       } else if (std::holds_alternative<datachannel::writable>(event)) {
         one.through->handle_writable(at.over, net.now);
       } else if (std::holds_alternative<datachannel::channel_closed>(event)) {
@@ -135,4 +135,18 @@ TEST_CASE("pipe: loss and no byte lost") {
   REQUIRE(p.run_until([&] { return p.finished(); }, std::chrono::seconds{600}));
   CHECK(p.right.got == p.left.to_send);
   CHECK(p.left.got == p.right.to_send);
+}
+
+TEST_CASE("messages that are still on their way when the link is over are taken") {
+  session::pipe p(0);
+  const time_point now{};
+  const bytes data(5, std::byte{'x'});
+  p.received({0, true, data}, nullptr, now);
+  p.received({0, true, {}}, nullptr, now);
+  REQUIRE(p.front());
+  CHECK(*p.front() == data);
+  CHECK(p.remote_ended());
+  p.written(nullptr, now);
+  CHECK(p.output_complete());
+  CHECK(p.received_bytes() == 5);
 }
