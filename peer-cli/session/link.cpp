@@ -196,8 +196,8 @@ void link::handle_timeout(time_point now) {
   if (proof_deadline_ && now >= *proof_deadline_) fail_proof(now);
   if (close_deadline_ && now >= *close_deadline_) {
     close_deadline_.reset();
-    ended_ = true;
-    events_.emplace_back(peer_left{});
+    channel_->abort(now);  // else the other end would wait for its consent to expire
+    drain_connection(now);
   }
 }
 

@@ -202,6 +202,14 @@ void connection::shutdown(time_point now) {
   state_->step(now);
 }
 
+void connection::abort(time_point now) {
+  auto& s = *state_;
+  if (s.ended) return;
+  s.now = now;
+  if (s.association) s.association->abort(now);
+  s.end_in_order();
+}
+
 void connection::set_rtt(duration rtt, time_point) {
   state_->config.initial_rtt = rtt;
   state_->secure.set_rtt(rtt);

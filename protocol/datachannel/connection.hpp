@@ -101,6 +101,7 @@ class connection {
   void close(channel_id,
              time_point now);     // stream reset, RFC 8831, 6.7; after what is queued is sent
   void shutdown(time_point now);  // orderly end of everything; `closed` follows
+  void abort(time_point now);     // the end at once, and the peer is told; `closed` follows
   // The peer has ended the connection in order. `closed` follows once all that it sent before has
   // been taken, which a pause() can put off for long; the path is of no use any more.
   [[nodiscard]] bool ended_by_peer() const;

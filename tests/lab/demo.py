@@ -59,7 +59,9 @@ def talk(lab, left, right, variables):
     with peers.Pipe(caller, listener) as both:
         both.connected()
         found = both.a.last("connected")
-        say(f"  {found['path']} path to {found['remote']['address']}:{found['remote']['port']}, "
+        far = found["remote"]
+        address = f"[{far['address']}]" if ":" in far["address"] else far["address"]
+        say(f"  {found['path']} path to {address}:{far['port']}, "
             f"{found['connect_ms']:.0f} ms after the first offer, round trip {found['rtt_ms']:.0f} ms")
         secured = both.a.last("secured")
         say(f"  encrypted with {secured['cipher']}")
