@@ -123,6 +123,7 @@ def _(lab):
         expect_equal(both.a.last("connected")["path"], "direct", "path at first")
         rounds(both, 20, "before")
         lab.cut("a", "b")
+        cut_at = time.monotonic()
         try:
             gap = rounds(both, 60, "after")
         finally:
@@ -132,8 +133,11 @@ def _(lab):
         both.a.process.stdin.close()
         expect_equal((both.a.finish(), both.b.finish()), (0, 0), "statuses")
         both.b.process.stdout.close()
-    expect(gap < 2.0 + 0.3, f"data stood still for {gap:.2f} s")
-    return f"longest pause {gap:.2f} s"
+    took = moved["at"] - cut_at
+    # Half a second is for a busy machine; data waits for SCTP's own retransmission after that.
+    expect(took < 2.0 + 0.5, f"moved to the relay after {took:.2f} s")
+    expect(gap < 4.0, f"data stood still for {gap:.2f} s")
+    return f"moved after {took:.2f} s, longest pause of the data {gap:.2f} s"
 
 
 @check("SIGINT: 130, and every allocation at the relay is released")

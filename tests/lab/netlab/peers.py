@@ -59,7 +59,7 @@ class Peer:
         with open(descriptor, encoding="utf-8", errors="replace") as lines:
             for line in lines:
                 if line.startswith("{"):
-                    self._waiting.put(json.loads(line))
+                    self._waiting.put({**json.loads(line), "at": time.monotonic()})
         self._waiting.put(_ENDED)
 
     def wait_for(self, event, seconds=15.0):

@@ -282,6 +282,16 @@ TEST_CASE("shutdown delivers what was accepted and ends both in order") {
   CHECK_FALSE(l.b.peer.next_timeout());
 }
 
+TEST_CASE("abort ends both at once, even where the other end has more to say") {
+  opened_pair l({.label = "x"});
+  for (int i = 0; i < 30; ++i) CHECK(l.b.peer.send(l.id, pattern(20'000), true, l.now));
+  l.a.peer.shutdown(l.now);
+  l.a.peer.abort(l.now);
+  l.a.peer.abort(l.now);
+  CHECK(l.run(2s, [&] { return l.a.count<closed>() == 1 && l.b.count<closed>() == 1; }));
+  CHECK_FALSE(l.a.peer.next_timeout());
+}
+
 TEST_CASE("shutdown before anything is up ends at once") {
   wire l;
   l.a.peer.shutdown(l.now);
