@@ -58,9 +58,11 @@ void server::state::refuse_unknown(const server_request& r, std::span<const std:
 void server::state::challenge(const server_request& r, refusal why) {
   ++counted.refused[static_cast<std::size_t>(why)];
   if (!may_challenge(r.from.remote.ip, r.now)) return;
+  // A name that nobody has listed, as TURN REST has them, can't be told from its hash.
+  const bool anonymity = !users.empty() && config.rest_secret.empty();
   const auto fresh =
       make_nonce(nonce_secret, r.from.remote.ip, static_cast<std::uint32_t>(unix_time(r.now)),
-                 {.password_algorithms = true, .username_anonymity = !users.empty()});
+                 {.password_algorithms = true, .username_anonymity = anonymity});
   std::array<std::byte, response_buffer> buffer;
   stun::message_writer writer(buffer, {r.message.type().method, stun::kind::error}, r.message.id());
   writer.put<stun::attr::error_code>({reason_of(why).code, reason_of(why).phrase})

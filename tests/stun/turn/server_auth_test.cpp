@@ -58,10 +58,18 @@ TEST_CASE_FIXTURE(server_harness,
   CHECK(got.view().get<attr::realm>() == "rendezvous");
   CHECK(got.view().get<attr::password_algorithms>().has_value());
   CHECK(stun::read_nonce_cookie(nonce) ==
-        stun::security_features{.password_algorithms = true, .username_anonymity = true});
+        stun::security_features{.password_algorithms = true, .username_anonymity = false});
   CHECK(server.counters().allocations == 0);
   CHECK(relays.empty());
   CHECK_FALSE(server.next_timeout().has_value());
+}
+
+TEST_CASE("hashed names are asked for only where every name is listed: not with TURN REST") {
+  auto config = server_harness::default_config();
+  config.rest_secret.clear();
+  server_harness h(config);
+  h.challenge(client);
+  CHECK(stun::read_nonce_cookie(h.nonce)->username_anonymity);
 }
 
 TEST_CASE_FIXTURE(server_harness, "a challenge is small, and strangers don't get many") {
