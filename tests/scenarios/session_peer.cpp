@@ -1,0 +1,169 @@
+#include "tests/scenarios/session_peer.hpp"
+
+namespace nat::scenarios {
+namespace {
+
+constexpr std::int64_t unix_start = 1'800'000'000;  // as sim::relay_node's
+constexpr std::size_t message_size = 16'000;
+
+std::byte octet_at(std::size_t i) {
+  return static_cast<std::byte>((i * 31 + i / 251) & 0xff);
+}
+
+}  // namespace
+
+office::office(sim::world& w, const endpoint& server, std::string turn_secret, duration delay)
+    : world_(w),
+      server_(server),
+      delay_(delay),
+      registry_(limits_, w.chance()),
+      exchange_(0, limits_, announcement_, registry_, w.chance()) {
+  announcement_.urls = {"stun:" + to_string(server), "turn:" + to_string(server)};
+  announcement_.turn_secret = std::move(turn_secret);
+  exchange_.handle_unix_time(unix_start);
+}
+
+// TCP's handshake and the upgrade: two round trips.
+void office::open(session_peer& p) {
+  world_.after(4 * delay_, [this, &p] {
+    const auto slot = exchange_.connect({p.address(), server_.ip, world_.now()}, world_.now());
+    clients_[slot] = &p;
+    p.peer().signaling_opened(world_.now());
+  });
+}
+
+void office::text(session_peer& p, std::string what) {
+  world_.after(delay_, [this, &p, what = std::move(what)] {
+    for (const auto& [slot, who] : clients_) {
+      if (who == &p) exchange_.handle_text(slot, what, world_.now());
+    }
+    flush();
+  });
+}
+
+void office::close(session_peer& p) {
+  world_.after(delay_, [this, &p] {
+    for (auto at = clients_.begin(); at != clients_.end(); ++at) {
+      if (at->second != &p) continue;
+      exchange_.handle_closed(at->first, hub::ending::clean, world_.now());
+      clients_.erase(at);
+      break;
+    }
+    flush();
+  });
+}
+
+void office::flush() {
+  while (const auto out = exchange_.poll_output()) {
+    if (out->what != hub::output::type::text) continue;
+    auto* to = clients_.at(out->slot);
+    world_.after(delay_, [this, to, text = std::string(out->payload)] {
+      to->peer().signaling_received(text, world_.now());
+    });
+  }
+}
+
+session_peer::session_peer(sim::world& w, sim::host& h, office& o, session::peer_config config)
+    : world_(w), host_(h), office_(o), peer_(std::move(config), certificate_, w.chance(), w.now()) {
+  std::uint16_t preference = 65535;
+  for (const auto& a : h.addresses()) peer_.add_socket(h.bind(*this, a), preference--, w.now());
+  w.attach(h, *this);
+}
+
+session_peer::~session_peer() {
+  world_.detach(*this);
+}
+
+void session_peer::handle_datagram(const path& from, byte_view data, time_point now) {
+  peer_.handle_datagram(from, data, now);
+}
+void session_peer::handle_send_failure(const path& via, time_point now) {
+  peer_.handle_send_failure(via, now);
+}
+void session_peer::handle_stream_opened(const path& via, std::uint32_t id, time_point now) {
+  peer_.stream_opened(id, via, now);
+}
+void session_peer::handle_stream_closed(const path&, std::uint32_t id, time_point now) {
+  peer_.stream_closed(id, "closed", now);
+}
+void session_peer::handle_timeout(time_point now) {
+  peer_.handle_timeout(now);
+}
+
+std::optional<transmit> session_peer::poll_transmit() {
+  drain(world_.now());
+  return peer_.poll_transmit(world_.now());
+}
+
+std::optional<time_point> session_peer::next_timeout() const {
+  return peer_.next_timeout();
+}
+
+void session_peer::drain(time_point now) {
+  for (bool more = true; more;) {
+    more = false;
+    while (const auto r = peer_.poll_request(now)) carry_out(*r), more = true;
+    while (const auto e = peer_.poll_event(now)) note(*e, now), more = true;
+  }
+}
+
+void session_peer::carry_out(const session::request& r) {
+  if (std::holds_alternative<session::signaling_connect>(r)) {
+    office_.open(*this);
+  } else if (const auto* text = std::get_if<session::signaling_send>(&r)) {
+    office_.text(*this, text->text);
+  } else if (std::holds_alternative<session::signaling_disconnect>(r)) {
+    office_.close(*this);
+  } else if (const auto* open = std::get_if<ice::open_stream>(&r)) {
+    host_.connect(*this, host_.v4(), open->remote, open->id);
+  } else if (const auto* gone = std::get_if<ice::close_stream>(&r)) {
+    host_.disconnect(gone->via);
+  }
+}
+
+void session_peer::note(const session::peer_event& e, time_point now) {
+  if (std::holds_alternative<session::registered>(e)) {
+    log_.registered = now;
+  } else if (std::holds_alternative<session::link_started>(e)) {
+    log_.offered = now;
+  } else if (const auto* found = std::get_if<session::path_found>(&e)) {
+    if (!log_.path) log_.path = now;
+    log_.paths.emplace_back(now, found->path);
+  } else if (std::holds_alternative<session::channel_secured>(e)) {
+    log_.secured = now;
+  } else if (std::holds_alternative<session::link_ready>(e)) {
+    log_.ready = now;
+    if (peer_.config().target && to_send > 0) {
+      channel_ = peer_.current()->open({.label = "scenario"}, now);
+      send_more(now);
+    }
+  } else if (const auto* opened = std::get_if<datachannel::channel_opened>(&e)) {
+    channel_ = opened->id;
+    send_more(now);
+  } else if (std::holds_alternative<datachannel::writable>(e)) {
+    send_more(now);
+  } else if (const auto* m = std::get_if<datachannel::message>(&e)) {
+    take(*m, now);
+  } else if (const auto* ended = std::get_if<session::link_ended>(&e)) {
+    log_.ended = true;
+    if (ended->why) log_.failure = ended->why;
+  } else if (const auto* failure = std::get_if<session::failure>(&e)) {
+    log_.failure = *failure;
+  }
+}
+
+void session_peer::take(const datachannel::message& m, time_point) {
+  for (const auto octet : m.data) log_.whole = log_.whole && octet == octet_at(log_.received++);
+}
+
+void session_peer::send_more(time_point now) {
+  auto* link = peer_.current();
+  while (link != nullptr && channel_ && sent_ < to_send) {
+    bytes block(std::min(message_size, to_send - sent_));
+    for (std::size_t i = 0; i < block.size(); ++i) block[i] = octet_at(sent_ + i);
+    if (!link->send(*channel_, block, true, now)) return;
+    sent_ += block.size();
+  }
+}
+
+}  // namespace nat::scenarios

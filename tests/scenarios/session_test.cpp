@@ -1,0 +1,189 @@
+// The whole of it: two peers of peer-cli through the hub, from registration to data that arrives
+// whole, behind NATs, through loss and failures.
+
+#include <cmath>
+#include <set>
+
+#include "tests/check.hpp"
+#include "tests/scenarios/session_peer.hpp"
+
+using namespace nat;
+using namespace nat::scenarios;
+using namespace std::chrono_literals;
+
+namespace {
+
+constexpr sim::nat_rules port_restricted{};
+constexpr sim::nat_rules symmetric{.mapping = sim::dependence::address_and_port,
+                                   .ports = sim::port_choice::random};
+
+struct setting {
+  std::uint64_t seed = 1;
+  sim::nat_rules left{}, right{};
+  sim::link_rules link{.delay = 10ms};
+  session::path_policy policy = session::path_policy::all;
+  std::optional<std::string> left_secret = std::nullopt, right_secret = std::nullopt;
+  std::size_t size = 100'000;  // each way
+};
+
+struct encounter {
+  explicit encounter(const setting& s)
+      : world(s.seed),
+        server_host(world.add_host(world.internet(), {.delay = 5ms})),
+        server(world, server_host, {.config = relay_config()}),
+        hub(world, server.at(), "mint", 10ms),
+        left_gate(world.add_site(world.internet(), {.rules = s.left, .link = s.link})),
+        right_gate(world.add_site(world.internet(), {.rules = s.right, .link = s.link})) {
+    session::peer_config listener, caller;
+    listener.id = "right";
+    caller.id = "left";
+    caller.target = "right";
+    listener.policy = caller.policy = s.policy;
+    listener.secret = s.right_secret;
+    caller.secret = s.left_secret;
+    right = std::make_unique<session_peer>(world, world.add_host(right_gate.inside()), hub,
+                                           std::move(listener));
+    world.run_for(1s);
+    left = std::make_unique<session_peer>(world, world.add_host(left_gate.inside()), hub,
+                                          std::move(caller));
+    left->to_send = right->to_send = s.size;
+    seed = s.seed;
+    size = s.size;
+  }
+  static turn::server_config relay_config() {
+    auto c = sim::relay_node::default_config();
+    c.rest_secret = "mint";
+    return c;
+  }
+
+  bool run(duration limit = 60s) {
+    return world.run_until(
+        [&] {
+          const auto& l = left->seen();
+          const auto& r = right->seen();
+          return l.failure || r.failure || (l.received >= size && r.received >= size);
+        },
+        limit);
+  }
+  // From the offer until both have a path.
+  [[nodiscard]] duration path_took() const {
+    REQUIRE((left->seen().path && right->seen().path));
+    return std::max(*left->seen().path, *right->seen().path) - *left->seen().offered;
+  }
+  [[nodiscard]] bool relayed() const {
+    return !left->seen().paths.empty() && session::is_relayed(left->seen().paths.back().second);
+  }
+  void check_whole() const {
+    for (const auto* p : {left.get(), right.get()}) {
+      const std::string who = p == left.get() ? "left" : "right";
+      INFO(who, ", seed ", seed);
+      if (p->seen().failure) FAIL_CHECK(p->seen().failure->message);
+      CHECK(p->seen().received == size);
+      CHECK(p->seen().whole);
+    }
+  }
+
+  sim::world world;
+  sim::host& server_host;
+  sim::relay_node server;
+  office hub;
+  sim::router &left_gate, &right_gate;
+  std::unique_ptr<session_peer> right, left;
+  std::uint64_t seed = 0;
+  std::size_t size = 0;
+};
+
+}  // namespace
+
+TEST_CASE("direct through two NATs: a path within 128 ms of the offer, data whole both ways") {
+  encounter e({.left = port_restricted, .right = port_restricted});
+  REQUIRE(e.run());
+  e.check_whole();
+  CHECK_FALSE(e.relayed());
+  INFO("path after ", milliseconds(e.path_took()), " ms, ready after ",
+       milliseconds(*e.left->seen().ready - *e.left->seen().offered), " ms");
+  CHECK(e.path_took() <= 128ms);  // 1.15 times the floor of 111 ms
+  CHECK(*e.left->seen().ready - *e.left->seen().offered <= 330ms);
+}
+
+TEST_CASE("symmetric on both sides: the relay within 240 ms of the offer") {
+  encounter e({.left = symmetric, .right = symmetric});
+  REQUIRE(e.run());
+  e.check_whole();
+  CHECK(e.relayed());
+  INFO("path after ", milliseconds(e.path_took()), " ms");
+  CHECK(e.path_took() <= 240ms);
+}
+
+TEST_CASE("the policy is kept: relay only where direct would do, direct only where it can't") {
+  encounter relay({.policy = session::path_policy::relay});
+  REQUIRE(relay.run());
+  relay.check_whole();
+  CHECK(relay.relayed());
+  encounter direct({.left = symmetric, .right = symmetric, .policy = session::path_policy::direct});
+  REQUIRE(direct.run(120s));
+  REQUIRE(direct.left->seen().failure);
+  CHECK(direct.left->seen().failure->status == session::exit_status::no_path);
+  CHECK(direct.server.counters().created == 0);
+}
+
+TEST_CASE("through loss of 10 and 30 % the data arrives whole") {
+  for (const double share : {0.1, 0.3}) {
+    for (std::uint64_t seed = 1; seed <= 3; ++seed) {
+      encounter e({.seed = seed,
+                   .link = {.delay = 10ms, .loss = 1 - std::sqrt(1 - share)},
+                   .size = 20'000});
+      REQUIRE(e.run(10min));
+      e.check_whole();
+    }
+  }
+}
+
+TEST_CASE("open input on both sides, no relay allowed: 30 of 30") {
+  const sim::nat_rules open{.open_input = true};
+  for (std::uint64_t seed = 1; seed <= 30; ++seed) {
+    encounter e({.seed = seed,
+                 .left = open,
+                 .right = open,
+                 .link = {.delay = 10ms, .jitter = 4ms},
+                 .policy = session::path_policy::direct,
+                 .size = 1000});
+    REQUIRE(e.run());
+    e.check_whole();
+  }
+}
+
+TEST_CASE("the path dies in the middle of a transfer: nothing of it is lost") {
+  encounter e({.size = 3'000'000});
+  REQUIRE(e.world.run_until([&] { return e.right->seen().received > 500'000; }, 60s));
+  const std::set<address> gates{e.left_gate.external()[0], e.right_gate.external()[0]};
+  e.world.internet().drops = [gates](const sim::packet& p) {
+    return gates.contains(p.source.ip) && gates.contains(p.destination.ip);
+  };
+  REQUIRE(e.run(5min));
+  e.check_whole();
+  CHECK(e.relayed());
+}
+
+TEST_CASE("the same secret on both sides, and another on one") {
+  encounter same({.left_secret = "otter", .right_secret = "otter", .size = 1000});
+  REQUIRE(same.run());
+  same.check_whole();
+  encounter other({.left_secret = "otter", .right_secret = "heron", .size = 1000});
+  REQUIRE(other.run());
+  REQUIRE(other.left->seen().failure);
+  CHECK(other.left->seen().failure->status == session::exit_status::wrong_peer);
+  CHECK(other.right->seen().received == 0);
+}
+
+TEST_CASE("whoever calls someone who is not there is told at once") {
+  setting s;
+  encounter e(s);
+  e.world.detach(*e.right);
+  session::peer_config caller;
+  caller.id = "third";
+  caller.target = "nobody";
+  session_peer third(e.world, e.world.add_host(e.left_gate.inside()), e.hub, std::move(caller));
+  CHECK(e.world.run_until([&] { return third.seen().failure.has_value(); }, 5s));
+  CHECK(third.seen().failure->status == session::exit_status::peer_absent);
+}
