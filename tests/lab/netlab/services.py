@@ -5,6 +5,7 @@ import hashlib
 import hmac
 import json
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -56,7 +57,9 @@ class Coturn:
         deadline = time.monotonic() + seconds
         while True:
             text = self.log()
-            made, released = text.count("ALLOCATE processed, success"), text.count("lifetime=0")
+            # By session: a request that was retransmitted is logged twice.
+            made = len(set(re.findall(r"session (\d+): new, ", text)))
+            released = len(set(re.findall(r"session (\d+): refreshed,.* lifetime=0$", text, re.MULTILINE)))
             if made == released or time.monotonic() > deadline:
                 return made, released
             wait_a_moment(self.process)
