@@ -395,7 +395,7 @@ TEST_CASE("a peer that sends, ends and leaves is read to the end, however slowly
 }
 
 TEST_CASE("a reader that stops and goes gets all of what a leaving peer sent") {
-  for (std::uint64_t seed = 1; seed <= 40; ++seed) {
+  for (std::uint64_t seed = 1; seed <= 10; ++seed) {
     CAPTURE(seed);
     seeded_random random(seed);
     opened_pair l({.label = "x"}, path_quality{.delay = 1ms, .jitter = 500us}, seed);
@@ -408,9 +408,9 @@ TEST_CASE("a reader that stops and goes gets all of what a leaving peer sent") {
     };
     REQUIRE(l.run(60s, [&] {
       toggle();
-      while (sent < 60 && l.a.peer.send(l.id, pattern(65'536, sent), true, l.now)) ++sent;
-      if (sent == 60 && l.a.peer.send(l.id, {}, true, l.now)) ++sent;
-      if (sent == 61 && l.a.peer.buffered(l.id) == 0 && !std::exchange(left, true)) {
+      while (sent < 30 && l.a.peer.send(l.id, pattern(65'536, sent), true, l.now)) ++sent;
+      if (sent == 30 && l.a.peer.send(l.id, {}, true, l.now)) ++sent;
+      if (sent == 31 && l.a.peer.buffered(l.id) == 0 && !std::exchange(left, true)) {
         l.a.peer.shutdown(l.now);
       }
       return l.a.count<closed>() == 1;
@@ -423,7 +423,7 @@ TEST_CASE("a reader that stops and goes gets all of what a leaving peer sent") {
     });
     REQUIRE(l.b.count<closed>() == 1);
     const auto got = l.b.all<message>();
-    REQUIRE(got.size() == 61);
-    for (unsigned i = 0; i < 60; ++i) CHECK(got[i].data == pattern(65'536, i));
+    REQUIRE(got.size() == 31);
+    for (unsigned i = 0; i < 30; ++i) CHECK(got[i].data == pattern(65'536, i));
   }
 }
