@@ -20,6 +20,7 @@ from .spec import parse_sites
 _MARK = "rendezvous-lab:"
 _STATE = "/run/lab.json"
 _NEWNS, _NEWUSER, _NEWPID, _NEWNET = 0x00020000, 0x10000000, 0x20000000, 0x40000000
+_FORWARDED = {signal.SIGCHLD, signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGQUIT}
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -114,8 +115,12 @@ def execute(pid, host, command):
     """Runs a command in a namespace of the lab, as if it ran here: terminal, signals, status."""
     folder = os.getcwd()
     _join(pid)
+    # Before the fork: a child that ends at once must not end unnoticed.
+    signal.signal(signal.SIGCHLD, lambda *_: None)
+    signal.pthread_sigmask(signal.SIG_BLOCK, _FORWARDED)
     child = os.fork()
     if child == 0:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _FORWARDED)
         descriptor = os.open(f"/run/netns/{host}", os.O_RDONLY)
         _check(_libc.setns(descriptor, _NEWNET))
         os.close(descriptor)
@@ -147,11 +152,8 @@ def _check(result):
 
 def _wait(child):
     """Waits for the child and hands on what is sent to us; the terminal reaches it by itself."""
-    wanted = {signal.SIGCHLD, signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGQUIT}
-    signal.signal(signal.SIGCHLD, lambda *_: None)
-    signal.pthread_sigmask(signal.SIG_BLOCK, wanted)
     while True:
-        got = signal.sigwaitinfo(wanted)
+        got = signal.sigwaitinfo(_FORWARDED)
         if got.si_signo == signal.SIGCHLD:
             done, status = os.waitpid(child, os.WNOHANG)
             if done:
