@@ -28,7 +28,10 @@ class check_command final : public peer_io::command {
       if (channel_) static_cast<void>(link->send(*channel_, as_bytes(question), false, now));
     } else if (const auto* const message = std::get_if<datachannel::message>(&event);
                message && link) {
-      if (message->id == channel_ && as_text(message->data) == question) answered_ = now;
+      if (message->id == channel_ && as_text(message->data) == question) {
+        answered_ = now;
+        peer.confirm();
+      }
     } else if (const auto* const ended = std::get_if<session::link_ended>(&event)) {
       fail(ended->why.value_or(session::failure{exit_status::path_lost, "peer-left",
                                                 "the peer left before it had answered the check"}),
@@ -43,8 +46,6 @@ class check_command final : public peer_io::command {
     if (status() || !answered_ || !link || !link->current()) return;
     if (!is_settled(*link, now)) return;
     const bool relayed = session::is_relayed(*link->current());
-    says_.report(relayed ? "relay" : "direct", link,
-                 link->agent().rtt().value_or(*answered_ - sent_), std::nullopt);
     link->shutdown(now);
     const bool expected = !options_.expect || (*options_.expect == "relay") == relayed;
     if (!expected) {
@@ -52,13 +53,15 @@ class check_command final : public peer_io::command {
                    std::string("connected ") + (relayed ? "by relay" : "directly") +
                        ", not as --expect asks"});
     }
-    finish(!expected    ? exit_status::unexpected
-           : says_.ok() ? exit_status::done
-                        : exit_status::internal);
+    says_.report(relayed ? "relay" : "direct", link,
+                 link->agent().rtt().value_or(*answered_ - sent_), std::nullopt);
+    finish(says_.status_after(expected ? exit_status::done : exit_status::unexpected));
   }
 
-  void interrupted(session::peer&, time_point) override {
-    says_.error({exit_status::interrupted, "interrupted", "interrupted"});
+  void interrupted(session::peer& peer, time_point) override {
+    const session::failure why{exit_status::interrupted, "interrupted", "interrupted"};
+    says_.error(why);
+    says_.report("failed", peer.current(), std::nullopt, why);
     finish(exit_status::interrupted);
   }
 
@@ -82,8 +85,8 @@ class check_command final : public peer_io::command {
   }
 
   void fail(const session::failure& why, const session::peer& peer) {
-    says_.report("failed", peer.ended(), std::nullopt, why);
     says_.error(why);
+    says_.report("failed", peer.ended(), std::nullopt, why);
     finish(why.status);
   }
 
@@ -98,7 +101,9 @@ class check_command final : public peer_io::command {
 
 int run_check(const options& o) {
   reporter says(o, false);
-  peer_io::runtime world(runtime_options_of(o), peer_config_of(o));
+  auto config = peer_config_of(o);
+  config.confirms = true;
+  peer_io::runtime world(runtime_options_of(o), std::move(config));
   check_command command(o, says);
   return static_cast<int>(world.run(command));
 }

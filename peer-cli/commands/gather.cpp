@@ -20,7 +20,7 @@ class gather_command final : public peer_io::command {
     says_.event(event);
     if (std::holds_alternative<ice::gathered>(event)) {
       says_.gather_table();
-      finish(says_.ok() ? exit_status::done : exit_status::internal);
+      finish(says_.status_after(exit_status::done));
     } else if (const auto* const failure = std::get_if<session::failure>(&event)) {
       says_.error(*failure);
       finish(failure->status);

@@ -1,5 +1,7 @@
 #include "peer-cli/commands/options.hpp"
 
+#include <fcntl.h>
+
 #include <array>
 #include <charconv>
 #include <cstdlib>
@@ -34,7 +36,7 @@ std::string random_name() {
          animals[random_below(random, animals.size())] + '-' + number;
 }
 
-// The first line of a secret's file, without its line end.
+// A secret's file, whole, without line ends after it.
 std::string read_secret(const std::string& file, const char* option) {
   std::ifstream in(file, std::ios::binary);
   std::string text{std::istreambuf_iterator<char>(in), {}};
@@ -162,9 +164,10 @@ void interpret(options& out, const raw_options& raw) {
   out.secret = secret_from(raw.secret_file, "--secret-file", "PEER_SECRET");
   const auto credential =
       secret_from(raw.ice_credential_file, "--ice-credential-file", "PEER_ICE_CREDENTIAL");
-  auto urls = raw.ice_servers;
-  if (!out.url.empty()) urls.push_back(out.url);
-  for (const auto& url : urls) {
+  if (const auto parsed = session::parse_ice_url(out.url); !out.url.empty() && !parsed) {
+    throw CLI::ValidationError("URL", "'" + out.url + "': " + parsed.error());
+  }
+  for (const auto& url : raw.ice_servers) {
     const auto parsed = session::parse_ice_url(url);
     if (!parsed) throw CLI::ValidationError("ICE server", "'" + url + "': " + parsed.error());
     if (parsed->turn && (raw.ice_username.empty() || !credential)) {
@@ -173,9 +176,7 @@ void interpret(options& out, const raw_options& raw) {
                                      "' needs --ice-username and --ice-credential-file "
                                      "(or PEER_ICE_USERNAME and PEER_ICE_CREDENTIAL)");
     }
-    if (url != out.url || out.ice_servers.empty()) {
-      out.ice_servers.push_back({url, raw.ice_username, credential.value_or(std::string{})});
-    }
+    out.ice_servers.push_back({url, raw.ice_username, credential.value_or(std::string{})});
   }
   out.policy = raw.policy == "direct"  ? session::path_policy::direct
                : raw.policy == "relay" ? session::path_policy::relay
@@ -189,7 +190,14 @@ void interpret(options& out, const raw_options& raw) {
   out.verbosity = raw.quiet || raw.level == "error"     ? -1
                   : raw.verbose || raw.level == "debug" ? 1
                                                         : 0;
-  if (out.json_descriptor >= 0) out.json = true;
+  if (out.json_descriptor < 0) return;
+  out.json = true;
+  // Asked before anything of ours is open: a free number would soon be one of our own sockets.
+  if (::fcntl(out.json_descriptor, F_GETFD) < 0) {
+    throw CLI::ValidationError("--json-fd",
+                               "descriptor " + std::to_string(out.json_descriptor) +
+                                   " is not open; open it in the shell: 3>events.json");
+  }
 }
 
 }  // namespace

@@ -26,7 +26,9 @@ class pipe_command final : public peer_io::command {
         says_(says),
         world_(world),
         input_(world.executor(), STDIN_FILENO),
-        output_(world.executor(), STDOUT_FILENO) {}
+        output_(world.executor(), STDOUT_FILENO) {
+    output_.when_reader_leaves([this] { reader_left(); });
+  }
 
   void handle(session::peer_event& event, session::peer& peer, time_point now) override {
     if (status()) return;
@@ -37,7 +39,7 @@ class pipe_command final : public peer_io::command {
       ready(*link, now);
     } else if (const auto* const opened = std::get_if<datachannel::channel_opened>(&event);
                opened && link) {
-      channel_opened(*opened);
+      channel_opened(*opened, *link, now);
     } else if (auto* const message = std::get_if<datachannel::message>(&event); message) {
       // The link may be over already, with its last messages still on their way to us.
       if (link && check_.answer(*message, *link, now)) return;
@@ -62,7 +64,7 @@ class pipe_command final : public peer_io::command {
     if (!link) return settle();
     if (pipe_->wants_input() && !input_.reading()) {
       input_.read(std::min(session::pipe::chunk, link->max_message_size()),
-                  [this](bytes data) { input(std::move(data)); });
+                  [this](bytes data, int error) { input(std::move(data), error); });
     }
     if (pipe_->finished(*link) && !output_.writing()) link->shutdown(now);
   }
@@ -80,22 +82,30 @@ class pipe_command final : public peer_io::command {
     if (const auto id = link.open(channel, now)) start_pipe(*id);
   }
 
-  void channel_opened(const datachannel::channel_opened& opened) {
+  void channel_opened(const datachannel::channel_opened& opened, session::link& link,
+                      time_point now) {
     if (!opened.by_peer || check_.takes(opened) || pipe_ || options_.command == verb::connect)
       return;
-    start_pipe(opened.id);
+    const auto& how = opened.options;
+    if (how.ordered && !how.max_retransmits && !how.max_lifetime_ms) return start_pipe(opened.id);
+    says_.say("a channel that may lose or reorder is no pipe; closed it");
+    link.close_channel(opened.id, now);
   }
 
   void start_pipe(datachannel::channel_id id) {
     pipe_.emplace(id);
     broken_.reset();
-    output_.when_reader_leaves([this] { reader_left(); });
   }
 
-  void input(bytes data) {
+  void input(bytes data, int error) {
     auto* const link = peer_->current();
     const auto now = std::chrono::steady_clock::now();
     if (!pipe_ || !link || status()) return;
+    if (error != 0) {
+      fail({exit_status::internal, "read-failed",
+            std::string("can't read standard input: ") + std::strerror(error)});
+      return world_.pump();
+    }
     data.empty() ? pipe_->end_input(*link, now) : pipe_->input(std::move(data), *link, now);
     world_.pump();
   }
@@ -114,11 +124,15 @@ class pipe_command final : public peer_io::command {
     world_.pump();
   }
 
+  // Nobody will ever read again: not from this peer, nor from those who would follow.
   void reader_left() {
+    reader_gone_ = true;
     auto* const link = peer_ ? peer_->current() : nullptr;
-    if (pipe_ && link && !pipe_->abandoned())
+    if (pipe_ && link && !pipe_->abandoned()) {
       pipe_->abandon(*link, std::chrono::steady_clock::now());
-    if (pipe_ && !link) finish(exit_status::done);
+    } else if (!pipe_ || !link) {
+      finish(exit_status::done);
+    }
     world_.pump();
   }
 
@@ -149,14 +163,16 @@ class pipe_command final : public peer_io::command {
 
   // What came before the link ended is still written out, then the command is over.
   void settle() {
-    if (pipe_->front() && !pipe_->abandoned()) return;
+    const bool draining = pipe_->front() && !pipe_->abandoned();
+    peer_->set_accepting(!draining);  // whoever comes next finds nothing of this one left
+    if (draining) return;
     const auto broken = std::exchange(broken_, std::nullopt);
     pipe_.reset();
-    if (options_.command == verb::listen && options_.keep) {
+    if (options_.command == verb::listen && options_.keep && !reader_gone_) {
       if (broken) says_.say(broken->message);
       return;
     }
-    broken ? fail(*broken) : finish(says_.ok() ? exit_status::done : exit_status::internal);
+    broken ? fail(*broken) : finish(says_.status_after(exit_status::done));
   }
 
   void fail(const session::failure& why) {
@@ -172,6 +188,7 @@ class pipe_command final : public peer_io::command {
   peer_io::output_stream output_;
   std::optional<session::pipe> pipe_;
   check_answer check_;
+  bool reader_gone_ = false;
   std::optional<session::failure> broken_;
 };
 

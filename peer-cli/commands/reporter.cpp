@@ -1,5 +1,6 @@
 #include "peer-cli/commands/reporter.hpp"
 
+#include <poll.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -103,7 +104,7 @@ struct reporter::state {
   verb command = verb::listen;
   std::string server;
   std::string secret_hint;
-  bool failed = false;
+  int write_error = 0;
   std::vector<ice::found> candidates;
   std::vector<ice::server_failed> silent;
 
@@ -114,8 +115,13 @@ struct reporter::state {
     while (!rest.empty()) {
       const auto n = ::write(to, rest.data(), rest.size());
       if (n < 0 && errno == EINTR) continue;
+      if (n < 0 && errno == EAGAIN) {  // somebody we share it with made it non-blocking
+        pollfd room{to, POLLOUT, 0};
+        ::poll(&room, 1, -1);
+        continue;
+      }
       if (n < 0) {
-        failed = failed || to != 2;
+        if (to != 2) write_error = errno;
         return;
       }
       rest.remove_prefix(static_cast<std::size_t>(n));
@@ -153,7 +159,7 @@ struct reporter::state {
     say("signaling: " + e.reason + "; trying again in " + short_ms(e.retry_in));
   }
   void tell(const session::local_candidate& e) {
-    candidates.push_back(e.what);
+    if (command == verb::gather) candidates.push_back(e.what);
     json fields{{"side", "local"}};
     fields.update(to_json(e.what.what));
     fields["priority"] = e.what.what.priority;
@@ -175,7 +181,7 @@ struct reporter::state {
              to_string(e.what.address));
   }
   void tell(const session::server_silent& e) {
-    silent.push_back(e.what);
+    if (command != verb::listen) silent.push_back(e.what);
     say_more(e.what.url + ": " + e.what.reason);
   }
   void tell(const ice::gathered&) {}
@@ -217,8 +223,11 @@ reporter::reporter(const options& o, bool payload) : state_(std::make_unique<sta
 }
 reporter::~reporter() = default;
 
-bool reporter::ok() const {
-  return !state_->failed;
+session::exit_status reporter::status_after(session::exit_status status) {
+  if (state_->write_error == 0) return status;
+  state_->write(
+      2, std::string("peer-cli: can't write the result: ") + std::strerror(state_->write_error));
+  return session::exit_status::internal;
 }
 void reporter::say(const std::string& line) {
   state_->say(line);
@@ -303,12 +312,13 @@ void reporter::report(const std::string& outcome, const session::link* link,
   }
 }
 
-void reporter::stun(const std::string& server, const endpoint& mapped, const endpoint& local,
+void reporter::stun(const std::string& server, const endpoint& mapped, const path& over,
                     duration rtt, const std::string& software) {
+  const auto& local = over.local;
   if (state_->as_json) {
     return state_->emit("stun", {{"server", server},
-                                 {"mapped", to_json(mapped, transport::udp)},
-                                 {"local", to_json(local, transport::udp)},
+                                 {"mapped", to_json(mapped, over.proto)},
+                                 {"local", to_json(local, over.proto)},
                                  {"rtt_ms", json_ms(rtt)},
                                  {"software", software}});
   }

@@ -1,7 +1,7 @@
 #pragma once
 
 // Everything that a command says: JSON lines for scripts, short lines for people. Payload is not
-// its business. A failed write to the JSON descriptor is reported once by ok().
+// its business. A result that could not be written is told by status_after().
 
 #include <memory>
 #include <optional>
@@ -24,13 +24,14 @@ class reporter {
   // The result of `check`: outcome is direct, relay or failed.
   void report(const std::string& outcome, const session::link*, std::optional<duration> rtt,
               const std::optional<session::failure>& why);
-  void stun(const std::string& server, const endpoint& mapped, const endpoint& local, duration rtt,
+  void stun(const std::string& server, const endpoint& mapped, const path& over, duration rtt,
             const std::string& software);
   void gather_table();  // of the candidates seen so far
 
   void say(const std::string& line);       // to people, on standard error
   void say_more(const std::string& line);  // the same with -v
-  [[nodiscard]] bool ok() const;
+  // `status`, or internal, said in one line, where a result could not be written.
+  [[nodiscard]] session::exit_status status_after(session::exit_status status);
 
  private:
   struct state;

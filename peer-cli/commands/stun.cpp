@@ -54,7 +54,8 @@ int give_up(reporter& says, const session::failure& why) {
 
 int run_stun(const options& o) {
   reporter says(o, false);
-  std::string url = o.ice_servers.empty() ? std::string{} : o.ice_servers.front().url;
+  auto url = o.url;
+  if (url.empty() && !o.ice_servers.empty()) url = o.ice_servers.front().url;
   if (url.empty()) {
     peer_io::runtime world(runtime_options_of(o), peer_config_of(o));
     announced_servers asked;
@@ -75,9 +76,8 @@ int run_stun(const options& o) {
       std::chrono::duration_cast<duration>(std::chrono::duration<double>(o.timeout_seconds));
   const auto result = peer_io::probe_stun(runtime_options_of(o), *parsed, timeout);
   if (!result) return give_up(says, result.error());
-  says.stun(url, result->answer.mapped, result->over.local, result->answer.rtt,
-            result->answer.software);
-  return says.ok() ? 0 : 1;
+  says.stun(url, result->answer.mapped, result->over, result->answer.rtt, result->answer.software);
+  return static_cast<int>(says.status_after(exit_status::done));
 }
 
 }  // namespace nat::commands

@@ -164,7 +164,7 @@ void runtime::pump() {
 
 void runtime::begin_stop() {
   stopping_ = true;
-  last_moment_ = clock::now() + std::chrono::seconds{2};
+  last_moment_ = clock::now() + std::chrono::seconds{3};
   peer_.stop(clock::now());
   again_ = true;
 }

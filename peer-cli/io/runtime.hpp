@@ -38,11 +38,6 @@ struct setup_error {
   std::string message;
 };
 
-// UDP sockets on the wanted addresses, each on a free port of the range. Throws setup_error where
-// an address given by --bind can't be used, or no socket can be had at all.
-[[nodiscard]] std::vector<stun::io::udp_socket> open_sockets(const boost::asio::any_io_executor&,
-                                                             const runtime_options&);
-
 // What a command does with what happens. Called from the loop's thread, never re-entered.
 class command {
  public:

@@ -24,7 +24,8 @@ namespace {
 // us. Sockets can't be reopened; they are used as they are, a piece at a time.
 int open_again(int descriptor, int flags) {
   struct stat status{};
-  if (::fstat(descriptor, &status) == 0 && S_ISFIFO(status.st_mode)) {
+  if (::fstat(descriptor, &status) == 0 &&
+      (S_ISFIFO(status.st_mode) || ::isatty(descriptor) == 1)) {
     const auto name = "/proc/self/fd/" + std::to_string(descriptor);
     if (const int fd = ::open(name.c_str(), flags | O_NONBLOCK | O_CLOEXEC); fd >= 0) return fd;
   }
@@ -63,8 +64,9 @@ struct input_stream::state : std::enable_shared_from_this<state> {
     bytes data(most);
     const auto n = ::read(handle, data.data(), data.size());
     if (n < 0 && (errno == EAGAIN || errno == EINTR)) return start();
+    const int error_number = n < 0 ? errno : 0;
     data.resize(n > 0 ? static_cast<std::size_t>(n) : 0);
-    std::exchange(callback, nullptr)(std::move(data));
+    std::exchange(callback, nullptr)(std::move(data), error_number);
   }
 
   net::any_io_executor executor;
@@ -72,7 +74,7 @@ struct input_stream::state : std::enable_shared_from_this<state> {
   int handle;
   stream_descriptor descriptor;
   std::size_t most = 0;
-  std::function<void(bytes)> callback;
+  std::function<void(bytes, int)> callback;
 };
 
 input_stream::input_stream(net::any_io_executor executor, int descriptor)
@@ -84,7 +86,7 @@ input_stream::~input_stream() {
   state_->descriptor.close(ignored);
 }
 
-void input_stream::read(std::size_t most, std::function<void(bytes)> on_read) {
+void input_stream::read(std::size_t most, std::function<void(bytes, int)> on_read) {
   state_->most = most;
   state_->callback = std::move(on_read);
   state_->start();

@@ -18,8 +18,8 @@ class input_stream {
   // `descriptor` stays the caller's and its flags are left alone.
   input_stream(boost::asio::any_io_executor, int descriptor);
   ~input_stream();
-  // One read of up to `most` bytes. Empty: the end, or an error that reads like one.
-  void read(std::size_t most, std::function<void(bytes)> on_read);
+  // One read of up to `most` bytes. Empty: the end where error_number is 0.
+  void read(std::size_t most, std::function<void(bytes, int error_number)> on_read);
   [[nodiscard]] bool reading() const;
 
  private:

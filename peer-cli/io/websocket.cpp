@@ -109,13 +109,13 @@ class websocket::stream_connection final
 
   void finish() override {
     finishing_ = true;
-    handlers_ = {};
+    muted_ = true;
     if (open_ && queue_.empty()) close();
     if (!open_) abandon();
   }
 
   void abandon() override {
-    handlers_ = {};
+    muted_ = true;
     queue_.clear();
     closed_ = true;
     resolver_.cancel();
@@ -156,6 +156,9 @@ class websocket::stream_connection final
 
   void upgrade() {
     socket_.read_message_max(2 * signal::max_message_bytes);
+    // Pings, and an end after a minute of silence: a NAT that forgot us does not say so.
+    socket_.set_option(beast::websocket::stream_base::timeout{std::chrono::seconds{10},
+                                                              std::chrono::seconds{60}, true});
     socket_.set_option(
         beast::websocket::stream_base::decorator([](beast::websocket::request_type& request) {
           request.set(beast::http::field::sec_websocket_protocol, signal::subprotocol);
@@ -174,7 +177,7 @@ class websocket::stream_connection final
     socket_.text(true);
     if (!queue_.empty()) write();
     read();
-    if (handlers_.on_open) handlers_.on_open();
+    if (!muted_) handlers_.on_open();
   }
 
   void read() {
@@ -190,7 +193,7 @@ class websocket::stream_connection final
       const auto data = self->buffer_.cdata();
       const std::string text(static_cast<const char*>(data.data()), data.size());
       self->buffer_.consume(self->buffer_.size());
-      if (self->handlers_.on_text) self->handlers_.on_text(text);
+      if (!self->muted_) self->handlers_.on_text(text);
       if (!self->closed_) self->read();
     });
   }
@@ -214,9 +217,8 @@ class websocket::stream_connection final
 
   void fail(const std::string& what, error_code error) {
     if (std::exchange(closed_, true)) return;
-    const auto report = std::exchange(handlers_, {}).on_closed;
     queue_.clear();
-    if (report) report(what + " (" + error.message() + ")");
+    if (!std::exchange(muted_, true)) handlers_.on_closed(what + " (" + error.message() + ")");
   }
 
   parsed_url url_;
@@ -225,7 +227,7 @@ class websocket::stream_connection final
   beast::websocket::stream<Stream, false> socket_;  // false: no permessage-deflate
   beast::flat_buffer buffer_;
   std::deque<std::string> queue_;
-  bool open_ = false, closed_ = false, finishing_ = false;
+  bool open_ = false, closed_ = false, finishing_ = false, muted_ = false;
 };
 
 websocket::websocket(net::any_io_executor executor, websocket_options options, handlers what)

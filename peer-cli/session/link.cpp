@@ -1,5 +1,6 @@
 #include "peer-cli/session/link.hpp"
 
+#include <algorithm>
 #include <type_traits>
 #include <utility>
 
@@ -44,6 +45,7 @@ void link::note(std::string what, time_point now) {
 }
 
 void link::add_local(const ice::candidate& candidate, time_point now) {
+  if (local_candidates_.size() >= config_.agent.max_local_candidates) return;
   local_candidates_.push_back(candidate);
   agent_.add_local(candidate, now);
   note("local candidate " + std::string(to_string(candidate.kind)) + ' ' +
@@ -70,6 +72,7 @@ sdp::description link::description() const {
   d.setup = sdp::setup::actpass;
   if (!config_.offerer && remote_) {
     d.mid = remote_->mid;
+    d.bundle = remote_->bundle;
     d.setup = remote_->setup == sdp::setup::active ? sdp::setup::passive : sdp::setup::active;
   }
   for (const auto& candidate : local_candidates_) {
@@ -99,7 +102,13 @@ std::optional<std::string> link::set_remote(const sdp::description& remote, time
 void link::add_remote(const sdp::candidate& candidate, time_point now) {
   if (candidate.ufrag && remote_ && *candidate.ufrag != remote_->ufrag)
     return;  // another generation's
-  if (config_.policy == path_policy::direct && candidate.type == sdp::candidate_type::relay) return;
+  if (config_.policy == path_policy::direct && candidate.type == sdp::candidate_type::relay) {
+    const auto relay = from_sdp(candidate);
+    if (relay && refused_.size() < config_.agent.max_remote_candidates) {
+      refused_.push_back(relay->address);
+    }
+    return;
+  }
   if (!is_name(candidate.host)) return add_address(candidate, now);
   if (!ice::mdns::is_name(candidate.host) || unresolved_.size() >= config_.max_names) return;
   unresolved_.push_back(candidate);
@@ -107,7 +116,9 @@ void link::add_remote(const sdp::candidate& candidate, time_point now) {
 }
 
 void link::add_address(const sdp::candidate& candidate, time_point now) {
-  if (const auto usable = from_sdp(candidate)) {
+  const auto usable = from_sdp(candidate);
+  if (usable && remote_known_ < config_.agent.max_remote_candidates) {
+    ++remote_known_;
     note("remote candidate " + std::string(to_string(usable->kind)) + ' ' +
              to_string(usable->address),
          now);
@@ -133,7 +144,18 @@ void link::resolved(const std::string& name, const std::optional<address>& where
   }
 }
 
+// What the policy forbids is not even heard: a check from the peer's relay would otherwise make a
+// peer-reflexive candidate of it.
+bool link::is_allowed(const path& from) const {
+  if (config_.policy == path_policy::direct) {
+    return std::ranges::find(refused_, from.remote) == refused_.end();
+  }
+  const auto is_ours = [&](const ice::candidate& c) { return c.base == from.local; };
+  return config_.policy == path_policy::all || std::ranges::any_of(local_candidates_, is_ours);
+}
+
 bool link::handle_datagram(const path& from, byte_view datagram, time_point now) {
+  if (!is_allowed(from)) return true;
   switch (classify(datagram)) {
     case datagram_kind::stun:
       if (!agent_.handle_datagram(from, datagram, now)) return false;
@@ -231,7 +253,7 @@ void link::handle(const ice::event& event, time_point now) {
     fail({exit_status::path_lost, "path-lost",
           "the path to " + config_.remote_id + " was lost and no other works"},
          now);
-  } else {
+  } else if (remote_) {  // until the other side has answered there is nothing to have failed
     fail({exit_status::no_path, "no-path",
           "no path to " + config_.remote_id +
               ": every candidate pair failed; a TURN server (--ice-server turn:…) gets through "

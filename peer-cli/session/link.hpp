@@ -119,6 +119,7 @@ class link {
     const auto theirs = remote_ ? remote_->max_message_size : 0;
     return theirs == 0 ? datachannel::connection_config{}.max_message_size : theirs;
   }
+  [[nodiscard]] bool proven() const { return proven_; }
   [[nodiscard]] const std::string& session() const { return config_.session; }
   [[nodiscard]] const std::string& remote_id() const { return config_.remote_id; }
   [[nodiscard]] const ice::agent& agent() const { return agent_; }
@@ -131,6 +132,7 @@ class link {
 
  private:
   void add_address(const sdp::candidate&, time_point now);
+  [[nodiscard]] bool is_allowed(const path& from) const;
   void start_channel(time_point now);
   void drain_agent(time_point now);
   void drain_connection(time_point now);
@@ -163,6 +165,8 @@ class link {
   std::vector<ice::candidate> local_candidates_;
   bool local_ended_ = false;
   std::vector<sdp::candidate> unresolved_;
+  std::vector<endpoint> refused_;  // the peer's relayed addresses, where the policy is direct
+  std::size_t remote_known_ = 0;
   std::deque<bytes> early_;
 
   std::optional<ice::connected> current_;

@@ -1,9 +1,21 @@
 #include "peer-cli/session/peer.hpp"
 
+#include <algorithm>
 #include <type_traits>
 #include <utility>
 
 namespace nat::session {
+namespace {
+
+// "30", "0.5": as a person would have typed it.
+std::string seconds_text(duration d) {
+  auto text = std::to_string(milliseconds(d) / 1000);
+  text.erase(text.find_last_not_of('0') + 1);
+  if (text.back() == '.') text.pop_back();
+  return text;
+}
+
+}  // namespace
 
 peer::peer(peer_config config, const dtls::certificate& own, random_source& random, time_point now)
     : config_(std::move(config)),
@@ -12,7 +24,7 @@ peer::peer(peer_config config, const dtls::certificate& own, random_source& rand
       started_(now),
       signaling_(signaling_config{config_.id, config_.token}, random, now) {
   start_gathering(now);
-  if (config_.target) connect_deadline_ = now + config_.timeout;
+  connect_deadline_ = now + config_.timeout;
   learn_servers(config_.servers, now);
   if (!config_.use_signaling) {
     signaling_.stop();
@@ -32,9 +44,13 @@ void peer::start_link(bool offerer, const std::string& remote, std::string sessi
   config.policy = config_.policy;
   config.secret = config_.secret;
   config.agent = config_.agent;
+  config.agent.signaling_delay = signaling_.round_trip();
+  // Whoever ran out of candidates hears so before the timeout does.
+  config.agent.patience = std::min<duration>(config.agent.patience, config_.timeout * 3 / 4);
   link_ = std::make_unique<session::link>(std::move(config), own_, random_, now);
   ended_.reset();
   described_ = outcome_told_ = false;
+  link_started_ = now;
   if (!config_.target) connect_deadline_ = now + config_.timeout;
   for (const auto& found : found_) link_->add_local(found.what, now);
   ask_relays(now);
@@ -49,8 +65,12 @@ void peer::drop_link(std::optional<failure> why, time_point now) {
     signaling_.send(signal::bye_message{
         link_->remote_id(),
         link_->session().empty() ? std::nullopt : std::optional(link_->session()), why->code});
-    if (!std::exchange(outcome_told_, true)) {
-      signaling_.send(signal::outcome_message{"failed", milliseconds(now - started_)});
+    const bool tried = why->status != exit_status::interrupted;
+    if (tried && !std::exchange(outcome_told_, true)) {
+      signaling_.send(signal::outcome_message{"failed", milliseconds(now - link_started_)});
+    }
+    if (why->status == exit_status::wrong_peer && !config_.target) {
+      guarded_until_ = now + std::chrono::seconds{1U << std::min(strikes_++, 6U)};
     }
     link_->shutdown(now);
   }
@@ -74,7 +94,7 @@ void peer::drop_link(std::optional<failure> why, time_point now) {
 void peer::retire_gatherer(time_point now) {
   if (retiring_.size() >= max_retired) retiring_.erase(retiring_.begin());
   gatherer_->release(now);
-  retiring_.push_back({std::move(gatherer_), epoch_, now + std::chrono::seconds{1}});
+  retiring_.push_back({std::move(gatherer_), epoch_, now + std::chrono::seconds{2}});
   start_gathering(now);
 }
 
@@ -134,9 +154,10 @@ void peer::handle_timeout(time_point now) {
 
 void peer::time_out(time_point now) {
   connect_deadline_.reset();
-  const auto seconds =
-      std::to_string(std::chrono::duration_cast<std::chrono::seconds>(config_.timeout).count());
-  if (!link_) {
+  const auto seconds = seconds_text(config_.timeout);
+  if (!link_ && config_.relays_at_once && (!config_.use_signaling || signaling_.registered())) {
+    events_.emplace_back(ice::gathered{});  // what there is by now
+  } else if (!link_) {
     events_.emplace_back(
         failure{exit_status::signaling, "signaling-timeout",
                 "not registered at the signaling server within " + seconds + " s"});
@@ -148,6 +169,11 @@ void peer::time_out(time_point now) {
     drop_link(failure{exit_status::no_path, "no-path",
                       "no path to '" + link_->remote_id() + "' within " + seconds +
                           " s; a TURN server (--ice-server turn:…) gets through most networks"},
+              now);
+  } else if (link_->proven()) {
+    drop_link(failure{exit_status::peer_absent, "no-answer",
+                      "'" + link_->remote_id() + "' is connected and does not answer within " +
+                          seconds + " s; does it run `peer-cli listen`?"},
               now);
   } else {
     drop_link(failure{exit_status::no_path, "no-channel",
@@ -179,8 +205,12 @@ void peer::handle(link_event& event, time_point now) {
   } else if (auto* const name = std::get_if<name_wanted>(&event)) {
     requests_.emplace_back(resolve_name{std::move(name->name)});
   } else if (std::holds_alternative<link_ready>(event)) {
-    connect_deadline_.reset();
+    if (config_.target && !config_.confirms) connect_deadline_.reset();
+    strikes_ = 0;
     events_.emplace_back(link_ready{});
+  } else if (const auto* const opened = std::get_if<datachannel::channel_opened>(&event)) {
+    if (opened->by_peer && !config_.target) connect_deadline_.reset();
+    events_.emplace_back(*opened);
   } else if (std::holds_alternative<peer_left>(event)) {
     drop_link(std::nullopt, now);
   } else if (auto* const why = std::get_if<failure>(&event)) {

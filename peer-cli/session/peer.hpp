@@ -33,6 +33,7 @@ struct peer_config {
   std::vector<given_server> servers;  // in place of those announced
   bool use_signaling = true;          // false: only gathers, from `servers`
   bool relays_at_once = false;        // ask for relayed addresses before anyone comes
+  bool confirms = false;  // the timeout runs until confirm(), not until the channel stands
   duration timeout = std::chrono::seconds{30};
   ice::agent_config agent;
 };
@@ -103,6 +104,10 @@ class peer {
   [[nodiscard]] const session::link* ended() const { return ended_.get(); }
   [[nodiscard]] const peer_config& config() const { return config_; }
 
+  // What the command wanted of the link has happened: the timeout ends.
+  void confirm() { connect_deadline_.reset(); }
+  // While false, offers are answered with `busy`.
+  void set_accepting(bool accepting) { accepting_ = accepting; }
   // Ends everything: link, allocations, registration. `stopped` once nothing is left to be sent; it
   // takes at most a few round trips.
   void stop(time_point now);
@@ -184,6 +189,10 @@ class peer {
   bool described_ = false;  // our offer or answer is out: candidates trickle
   bool offered_ = false;
   bool outcome_told_ = false;
+  bool accepting_ = true;
+  time_point link_started_{};
+  unsigned strikes_ = 0;  // wrong secrets in a row; each makes the next guess wait twice as long
+  std::optional<time_point> guarded_until_, last_refusal_;
 
   std::optional<time_point> connect_deadline_, refresh_at_;
   bool stopping_ = false;

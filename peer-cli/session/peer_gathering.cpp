@@ -109,7 +109,11 @@ void peer::remove_socket(const endpoint& base, time_point now) {
 }
 
 void peer::stream_opened(std::uint32_t id, const path& connection, time_point now) {
-  if (auto* const owner = owner_of_stream(id)) owner->stream_opened(id & 0xffff, connection, now);
+  if (auto* const owner = owner_of_stream(id)) {
+    owner->stream_opened(id & 0xffff, connection, now);
+  } else {
+    requests_.emplace_back(ice::close_stream{connection});  // who asked for it is gone
+  }
 }
 
 void peer::stream_closed(std::uint32_t id, const std::string& reason, time_point now) {
@@ -144,6 +148,11 @@ void peer::handle(ice::gather_event& event, time_point now) {
     if (link_) link_->add_local(found->what, now);
     if (link_ && described_) send_candidate(found->what);
     events_.emplace_back(local_candidate{*found});
+    // A mapping that moved takes the place of what it was.
+    std::erase_if(found_, [&](const ice::found& f) {
+      return f.what.kind == found->what.kind && f.what.base == found->what.base &&
+             f.via == found->via;
+    });
     found_.push_back(std::move(*found));
   } else if (auto* const silent = std::get_if<ice::server_failed>(&event)) {
     events_.emplace_back(server_silent{std::move(*silent)});

@@ -41,6 +41,7 @@ void peer::handle(signaling_event& event, time_point now) {
     }
     if (registration.ttl > 0) refresh_at_ = now + std::chrono::seconds(registration.ttl) * 4 / 5;
     events_.emplace_back(std::move(told));
+    if (!config_.target && !config_.relays_at_once) connect_deadline_.reset();
     if (config_.servers.empty()) {
       learn_servers(announced, now);
       end_of_servers(now);
@@ -85,15 +86,21 @@ void peer::make_offer(time_point now) {
 
 void peer::handle_offer(const signal::offer_message& offer, time_point now) {
   const auto refuse = [&](const std::string& reason) {
+    // Ten a second at most: strangers' offers must not spend our own allowance at the server.
+    if (last_refusal_ && now - *last_refusal_ < std::chrono::milliseconds{100}) return;
+    last_refusal_ = now;
     signaling_.send(signal::bye_message{offer.peer, offer.session, reason});
   };
-  if (link_ || config_.target || stopping_) return refuse("busy");
+  const bool guarded = guarded_until_ && now < *guarded_until_;
+  if (link_ || config_.target || stopping_ || !accepting_ || guarded) return refuse("busy");
   const auto description = sdp::parse(offer.sdp);
   if (!description) return refuse("bad-offer");
   flush_gatherer(now);
   start_link(false, offer.peer, offer.session.value_or(std::string{}), now);
   if (const auto wrong = link_->set_remote(*description, now)) {
     link_.reset();
+    connect_deadline_.reset();
+    retire_gatherer(now);
     return refuse("bad-offer");
   }
   events_.emplace_back(link_started{offer.peer, false});
@@ -128,7 +135,9 @@ void peer::handle_candidate(const signal::candidate_message& message, time_point
 }
 
 void peer::handle_bye(const signal::bye_message& bye, time_point now) {
-  if (!concerns_link(bye.peer, bye.session)) return;
+  // Who stands between may leave the session out; once data flows, that is not enough to end it.
+  const bool anonymous = !bye.session && !(link_ && link_->session().empty());
+  if (!concerns_link(bye.peer, bye.session) || (link_->secure_time() && anonymous)) return;
   const auto reason = bye.reason.value_or("no reason given");
   const auto name = "'" + bye.peer + "'";
   if (reason == "secret-mismatch" || reason == "fingerprint-mismatch") {

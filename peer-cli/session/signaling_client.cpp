@@ -19,6 +19,7 @@ void signaling_client::connect(time_point now) {
 void signaling_client::opened(time_point now) {
   if (state_ != state::connecting) return;
   state_ = state::registering;
+  asked_ = now;
   deadline_ = now + config_.register_timeout;
   outputs_.emplace_back(signaling_send{signal::to_json(
       signal::client_message{signal::register_message{config_.peer_id, config_.token, resume_}})});
@@ -30,6 +31,7 @@ void signaling_client::received(std::string_view text, time_point now) {
   if (auto* const registration = std::get_if<signal::registered_message>(&*message)) {
     if (state_ != state::registering) return;
     state_ = state::registered;
+    round_trip_ = now - asked_;
     deadline_.reset();
     attempts_ = 0;
     resume_ = registration->resume;
@@ -104,9 +106,8 @@ void signaling_client::send(const signal::client_message& message) {
 }
 
 void signaling_client::refresh(time_point now) {
-  if (state_ != state::registered) return;
-  outputs_.emplace_back(signaling_disconnect{});
-  connect(now);
+  // No farewell on the old connection: the name is then held for who shows the resume secret.
+  if (state_ == state::registered) connect(now);
 }
 
 void signaling_client::stop() {

@@ -66,6 +66,8 @@ class signaling_client {
   [[nodiscard]] std::optional<signaling_output> poll_output();
   [[nodiscard]] std::optional<signaling_event> poll_event();
   [[nodiscard]] std::optional<time_point> next_timeout() const { return deadline_; }
+  // From the last registration: about what a message to another peer takes, there and not back.
+  [[nodiscard]] std::optional<duration> round_trip() const { return round_trip_; }
   [[nodiscard]] bool registered() const { return state_ == state::registered; }
 
  private:
@@ -82,6 +84,8 @@ class signaling_client {
   std::optional<std::string> resume_;
   unsigned attempts_ = 0;
   std::optional<time_point> deadline_;
+  time_point asked_{};
+  std::optional<duration> round_trip_;
   std::deque<std::string> waiting_;
   std::deque<signaling_output> outputs_;
   std::deque<signaling_event> events_;

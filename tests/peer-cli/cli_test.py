@@ -218,7 +218,7 @@ class Statuses(WithServer):
         self.listen("near", "--keep")
         status, out, _ = run(self.server, "check", "near", "--expect", "relay")
         self.assertEqual(status, 8)
-        self.assertEqual(json.loads(out.splitlines()[-2])["outcome"], "direct")
+        self.assertEqual(json.loads(out.splitlines()[-1])["outcome"], "direct")
 
     def test_no_path_is_status_5(self):
         # A relay-only peer without a relay has nothing to offer.
