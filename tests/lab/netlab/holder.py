@@ -121,6 +121,7 @@ def execute(pid, host, command):
     child = os.fork()
     if child == 0:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, _FORWARDED)
+        signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # Python ignores it, and a command inherits that
         descriptor = os.open(f"/run/netns/{host}", os.O_RDONLY)
         _check(_libc.setns(descriptor, _NEWNET))
         os.close(descriptor)
