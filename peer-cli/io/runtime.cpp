@@ -6,8 +6,6 @@
 #include <memory>
 #include <utility>
 
-#include <boost/asio/ip/tcp.hpp>
-#include <boost/asio/ip/udp.hpp>
 #include <boost/asio/post.hpp>
 
 #include "peer-cli/io/interfaces.hpp"
@@ -68,6 +66,7 @@ void runtime::open_first_sockets() {
                       "; --bind takes an address of this host, --port a range with a free port"};
   }
   if (sockets_.empty()) throw setup_error{"can't open a UDP socket: " + why};
+  peer_.sockets_complete(clock::now());
 }
 
 // Addresses come and go while we run: a cable, a hotel's network, a tunnel.
@@ -223,17 +222,11 @@ void runtime::perform(session::request& wanted) {
 }
 
 void runtime::perform(const session::resolve_server& wanted) {
-  using resolver = net::ip::udp::resolver;
-  auto lookup = std::make_shared<resolver>(context_);
-  lookup->async_resolve(
-      wanted.host, std::to_string(wanted.port),
-      [this, lookup, id = wanted.id](error_code, const resolver::results_type& found) {
-        std::vector<address> addresses;
-        for (const auto& entry : found) {
-          const auto ip = entry.endpoint().address();
-          if (const auto parsed = parse_address(ip.to_string())) addresses.push_back(*parsed);
-        }
-        peer_.server_resolved(id, addresses, clock::now());
+  lookups_[wanted.id] = std::make_unique<name_lookup>(
+      context_.get_executor(), wanted.host,
+      [this, id = wanted.id](const std::vector<address>& found, const std::string&) {
+        peer_.server_resolved(id, found, clock::now());
+        net::post(context_, [this, id] { lookups_.erase(id); });
         pump();
       });
 }

@@ -18,6 +18,7 @@
 
 #include "peer-cli/io/interface_monitor.hpp"
 #include "peer-cli/io/mdns_resolver.hpp"
+#include "peer-cli/io/name_lookup.hpp"
 #include "peer-cli/io/websocket.hpp"
 #include "peer-cli/session/peer.hpp"
 #include "protocol/crypto/system_random.hpp"
@@ -102,6 +103,7 @@ class runtime {
     stun::io::stream stream;
   };
   std::map<std::uint32_t, open_connection> streams_;
+  std::map<std::uint32_t, std::unique_ptr<name_lookup>> lookups_;
   command* command_ = nullptr;
   bool pumping_ = false, again_ = false, stopping_ = false;
   std::optional<time_point> armed_;

@@ -6,10 +6,10 @@
 #include <system_error>
 #include <utility>
 
-#include <boost/asio/ip/udp.hpp>
 #include <boost/asio/signal_set.hpp>
 #include <boost/asio/steady_timer.hpp>
 
+#include "peer-cli/io/name_lookup.hpp"
 #include "protocol/crypto/system_random.hpp"
 #include "stun/io/stream.hpp"
 #include "stun/io/udp_socket.hpp"
@@ -29,7 +29,6 @@ class probe {
 
   std::expected<probe_result, failure> run(duration timeout) {
     resolve();
-    for (const auto& server : servers_) start(server);
     net::steady_timer deadline(context_, timeout);
     deadline.async_wait([this](auto error) {
       if (!error) give_up("no answer within the --timeout");
@@ -39,7 +38,7 @@ class probe {
       if (!error)
         result_ = std::unexpected(failure{exit_status::interrupted, "interrupted", "interrupted"});
     });
-    pump();
+    if (!lookup_) pump();
     while (!result_ && context_.run_one() > 0) {
     }
     return *std::exchange(result_, std::nullopt);
@@ -55,18 +54,17 @@ class probe {
   };
 
   void resolve() {
-    if (const auto ip = parse_address(url_.host)) {
-      servers_.push_back({*ip, url_.port});
-      return;
-    }
-    boost::system::error_code error;
-    net::ip::udp::resolver resolver(context_);
-    for (const auto& entry : resolver.resolve(url_.host, std::to_string(url_.port), error)) {
-      const auto ip = parse_address(entry.endpoint().address().to_string());
-      const auto same_family = [&](const endpoint& e) { return ip && e.ip.v4 == ip->v4; };
-      if (ip && std::ranges::none_of(servers_, same_family)) servers_.push_back({*ip, url_.port});
-    }
-    if (servers_.empty()) give_up("its name can't be resolved");
+    if (const auto ip = parse_address(url_.host)) return start({*ip, url_.port});
+    lookup_.emplace(context_.get_executor(), url_.host,
+                    [this](const std::vector<address>& found, const std::string& reason) {
+                      if (found.empty())
+                        return give_up("its name can't be resolved (" + reason + ")");
+                      bool have_v4 = false, have_v6 = false;  // one of each family is enough
+                      for (const auto& ip : found) {
+                        if (!std::exchange(ip.v4 ? have_v4 : have_v6, true)) start({ip, url_.port});
+                      }
+                      pump();
+                    });
   }
 
   // Binds to any port; --bind decides the address where it has one of the family.
@@ -198,7 +196,7 @@ class probe {
   net::io_context context_{1};
   crypto::system_random random_;
   net::steady_timer timer_{context_};
-  std::vector<endpoint> servers_;
+  std::optional<name_lookup> lookup_;
   std::list<attempt> attempts_;  // stable: callbacks hold references
   std::string last_error_ = "it does not answer";
   std::optional<std::expected<probe_result, failure>> result_;

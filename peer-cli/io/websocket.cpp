@@ -2,6 +2,7 @@
 
 #include <deque>
 #include <optional>
+#include <vector>
 
 #include <boost/asio/bind_executor.hpp>
 #include <boost/asio/connect.hpp>
@@ -13,6 +14,8 @@
 #include <boost/beast/websocket.hpp>
 #include <boost/beast/websocket/ssl.hpp>
 
+#include "peer-cli/io/name_lookup.hpp"
+#include "protocol/base/endpoint.hpp"
 #include "protocol/signal/messages.hpp"
 
 namespace nat::peer_io {
@@ -88,18 +91,15 @@ class websocket::stream_connection final
   template <class... Arguments>
   stream_connection(const net::any_io_executor& executor, parsed_url url, handlers what,
                     Arguments&... arguments)
-      : url_(std::move(url)),
-        handlers_(std::move(what)),
-        resolver_(executor),
-        socket_(executor, arguments...) {}
+      : url_(std::move(url)), handlers_(std::move(what)), socket_(executor, arguments...) {}
 
   void start() override {
-    resolver_.async_resolve(url_.host, url_.port,
-                            [self = this->shared_from_this()](error_code error, const auto& found) {
-                              if (error)
-                                return self->fail("can't resolve '" + self->url_.host + "'", error);
-                              self->connect(found);
-                            });
+    const auto resolved = [this](const std::vector<address>& found, const std::string& reason) {
+      if (found.empty()) return fail("can't resolve '" + url_.host + "'", reason);
+      connect(found);
+    };
+    if (const auto ip = parse_address(url_.host)) return connect({*ip});
+    lookup_.emplace(socket_.get_executor(), url_.host, resolved);
   }
 
   void send(std::string text) override {
@@ -118,7 +118,7 @@ class websocket::stream_connection final
     muted_ = true;
     queue_.clear();
     closed_ = true;
-    resolver_.cancel();
+    lookup_.reset();
     beast::get_lowest_layer(socket_).close();
   }
 
@@ -127,10 +127,13 @@ class websocket::stream_connection final
  private:
   static constexpr bool tls = !std::is_same_v<Stream, beast::tcp_stream>;
 
-  void connect(const tcp::resolver::results_type& found) {
+  void connect(const std::vector<address>& found) {
     if (closed_) return;
+    std::vector<tcp::endpoint> where;
+    const auto port = static_cast<std::uint16_t>(std::stoul(url_.port));
+    for (const auto& ip : found) where.emplace_back(net::ip::make_address(to_string(ip)), port);
     beast::get_lowest_layer(socket_).async_connect(
-        found, [self = this->shared_from_this()](error_code error, const tcp::endpoint&) {
+        where, [self = this->shared_from_this()](error_code error, const tcp::endpoint&) {
           if (error)
             return self->fail("can't connect to " + self->url_.host + ":" + self->url_.port, error);
           error_code ignored;  // latency only
@@ -215,15 +218,17 @@ class websocket::stream_connection final
                         [self = this->shared_from_this()](error_code) { self->closed_ = true; });
   }
 
-  void fail(const std::string& what, error_code error) {
+  void fail(const std::string& what, error_code error) { fail(what, error.message()); }
+
+  void fail(const std::string& what, const std::string& why) {
     if (std::exchange(closed_, true)) return;
     queue_.clear();
-    if (!std::exchange(muted_, true)) handlers_.on_closed(what + " (" + error.message() + ")");
+    if (!std::exchange(muted_, true)) handlers_.on_closed(what + " (" + why + ")");
   }
 
   parsed_url url_;
   handlers handlers_;
-  tcp::resolver resolver_;
+  std::optional<name_lookup> lookup_;
   beast::websocket::stream<Stream, false> socket_;  // false: no permessage-deflate
   beast::flat_buffer buffer_;
   std::deque<std::string> queue_;

@@ -28,7 +28,6 @@ peer::peer(peer_config config, const dtls::certificate& own, random_source& rand
   learn_servers(config_.servers, now);
   if (!config_.use_signaling) {
     signaling_.stop();
-    end_of_servers(now);
     return;
   }
   flush_signaling(now);

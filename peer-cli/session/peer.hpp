@@ -89,6 +89,8 @@ class peer {
 
   void add_socket(const endpoint& base, std::uint16_t local_preference, time_point now);
   void remove_socket(const endpoint& base, time_point now);
+  // The first sockets are all there: from here on gathering may be complete.
+  void sockets_complete(time_point now);
   void server_resolved(std::uint32_t id, const std::vector<address>&, time_point now);
   void name_resolved(const std::string& name, const std::optional<address>&, time_point now);
   void stream_opened(std::uint32_t id, const path&, time_point now);

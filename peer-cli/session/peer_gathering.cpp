@@ -101,6 +101,10 @@ void peer::add_socket(const endpoint& base, std::uint16_t local_preference, time
   gatherer_->add_socket(base, local_preference, now);
 }
 
+void peer::sockets_complete(time_point now) {
+  if (!config_.use_signaling) end_of_servers(now);
+}
+
 void peer::remove_socket(const endpoint& base, time_point now) {
   std::erase_if(sockets_, [&](const socket& s) { return s.base == base; });
   std::erase_if(found_, [&](const ice::found& f) { return f.what.base == base; });

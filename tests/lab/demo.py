@@ -45,7 +45,7 @@ def show_network(lab):
     sides = side(left), side(right)
     width = max(map(len, sides)) + 1
     say(f"{sides[0]:<{width}} ──┐")
-    say(" " * width + f"   ├── core ── signaling-server, STUN, TURN {server}")
+    say(" " * width + f"   ├── core ── signaling-server, STUN {server}")
     say(f"{sides[1]:<{width}} ──┘")
     say("  40 ms round trip between the peers, 20 ms to the server")
 
@@ -114,7 +114,7 @@ def run_on_loopback(reason):
             "--listen", "127.0.0.1:0", "--stun", "127.0.0.1:0", "--admin", "127.0.0.1:0"])
         stack.callback(server.stop)
         ready = server.ready()
-        say(f"  signaling-server {ready['websocket'][0]}, STUN and TURN {ready['stun'][0]}")
+        say(f"  signaling-server {ready['websocket'][0]}, STUN {ready['stun'][0]}")
         peers.LOG_FOLDER = folder
         return run(lab, "alice", "bob", PEER_SERVER=ready["websocket"][0])
 

@@ -1,6 +1,7 @@
 """The few words that the lab's checks are written in, and the table that they end in."""
 
 import json
+import os
 import sys
 import time
 import traceback
@@ -42,7 +43,8 @@ def run(group, lab, only=None, out=sys.stdout):
         try:
             detail = function(lab) or ""
         except Skipped as reason:
-            status, detail = "skipped", str(reason)
+            # What CI skips nobody has checked.
+            status, detail = "FAILED" if os.environ.get("CI") else "skipped", str(reason)
         except Exception as error:  # one broken check must not hide the others
             status, detail = "FAILED", f"{error}" or type(error).__name__
             if not isinstance(error, AssertionError):

@@ -122,6 +122,12 @@ class Usage(unittest.TestCase):
                 self.assertLessEqual(done.stderr.count("\n"), 2)
                 self.assertEqual(done.stdout, "")
 
+    def test_a_json_descriptor_that_is_not_open_is_status_2(self):
+        done = subprocess.run([BIN / "peer-cli", "--json-fd", "77", "gather"], capture_output=True, text=True,
+                              timeout=LIMIT)
+        self.assertEqual(done.returncode, 2)
+        self.assertIn("not open", done.stderr)
+
     def test_help_and_version(self):
         for arguments, word in ((["--help"], "Examples:"), (["--version"], "peer-cli"), (["connect", "--help"], "PEER")):
             done = subprocess.run([BIN / "peer-cli", *arguments], capture_output=True, text=True, timeout=LIMIT)
@@ -220,6 +226,35 @@ class Statuses(WithServer):
         self.assertEqual(status, 8)
         self.assertEqual(json.loads(out.splitlines()[-1])["outcome"], "direct")
 
+    def test_a_bad_offer_is_refused_and_the_listener_goes_on_waiting(self):
+        import asyncio
+        import websockets
+        self.listen("sturdy", "--timeout", "1", "--keep")
+        sdp = "\r\n".join([
+            "v=0", "o=- 1 1 IN IP4 127.0.0.1", "s=-", "t=0 0", "m=application 9 UDP/DTLS/SCTP webrtc-datachannel",
+            "c=IN IP4 0.0.0.0", "a=mid:0", "a=ice-ufrag:abcd", "a=ice-pwd:abcdefghijklmnopqrstuvwx",
+            "a=fingerprint:sha-1 " + ":".join(["AB"] * 20), "a=setup:actpass", "a=sctp-port:5000", ""])
+
+        async def offer():
+            async with websockets.connect(self.server.url) as socket_:
+                await socket_.send(json.dumps({"type": "register", "peer_id": "stranger"}))
+                await socket_.recv()
+                answers = []
+                for text in ("nonsense", sdp):
+                    await socket_.send(json.dumps({"type": "offer", "target": "sturdy", "sdp": text}))
+                    answers.append(json.loads(await socket_.recv()))
+                    # Refusals are rationed; the server's answer to this one comes in between.
+                    for _ in range(200):
+                        await socket_.send(json.dumps({"type": "nothing"}))
+                        await socket_.recv()
+                        await asyncio.sleep(0.001)
+                return answers
+
+        answers = asyncio.run(asyncio.wait_for(offer(), LIMIT))
+        self.assertEqual([(a["type"], a["reason"]) for a in answers], [("bye", "bad-offer")] * 2)
+        for _ in range(2):  # also after the timeout that the offer began
+            self.assertEqual(run(self.server, "--timeout", "10", "check", "sturdy")[0], 0)
+
     def test_no_path_is_status_5(self):
         # A relay-only peer without a relay has nothing to offer.
         self.listen("reachable", "--keep")
@@ -292,6 +327,17 @@ class Pipe(WithServer):
                 listener.process.stdin = None
             self.assertEqual(peer.finish()[0], 0)
 
+    def test_an_input_that_can_not_be_read_is_status_1_not_an_early_end(self):
+        listener = self.listen("reader")
+        folder = os.open("/", os.O_RDONLY)
+        try:
+            status, _, peer = run(self.server, "connect", "reader", stdin=folder)
+        finally:
+            os.close(folder)
+        self.assertEqual(status, 1)
+        self.assertIn("standard input", peer.error()["message"])
+        self.assertEqual(listener.finish()[0], 7)
+
     def test_a_full_disk_is_status_1_and_one_line(self):
         with open("/dev/full", "wb") as full:
             listener = self.listen("full", stdout=full)
@@ -337,6 +383,30 @@ class Pipe(WithServer):
 
 
 class Output(WithServer):
+    def test_a_result_that_can_not_be_written_is_status_1_and_one_line(self):
+        listener = self.listen("unheard", "--keep")
+        for arguments in (["check", "unheard"], ["gather"], ["stun"]):
+            with self.subTest(arguments), open("/dev/full", "wb") as full:
+                peer = Peer(self.server, *arguments, stdout=full)
+                _, err = peer.process.communicate(timeout=LIMIT)
+                self.assertEqual(peer.process.returncode, 1)
+                self.assertIn(b"No space left", err)
+
+    def test_gather_ends_with_the_timeout_and_shows_what_it_has(self):
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as silent:
+            silent.bind(("127.0.0.1", 0))
+            url = f"stun:127.0.0.1:{silent.getsockname()[1]}"
+            status, out, _ = run(self.server, "--ice-server", url, "--timeout", "0.5", "gather")
+        self.assertEqual(status, 0)
+        self.assertIn(b'"host"', out)
+
+    def test_stun_asks_the_server_it_was_given(self):
+        port = self.server.addresses["stun"][0].rsplit(":", 1)[1]
+        status, out, _ = run(self.server, "stun", f"stun:127.0.0.1:{port}",
+                             env={"PEER_ICE_SERVERS": "stun:127.0.0.1:9"})
+        self.assertEqual(status, 0)
+        self.assertEqual(json.loads(out)["server"], f"stun:127.0.0.1:{port}")
+
     def test_stun_says_the_address_first(self):
         port = self.server.addresses["stun"][0].rsplit(":", 1)[1]
         done = subprocess.run([BIN / "peer-cli", "stun", f"stun:127.0.0.1:{port}"], capture_output=True, text=True,
