@@ -60,7 +60,7 @@ class Rendezvous {
   // Resolves when the channel is open.
   async offer(target, options) {
     this.open(target);
-    const opened = this.use(this.connection.createDataChannel("pipe", options || {}));
+    const opened = this.use(this.connection.createDataChannel(options.label || "pipe", options));
     await this.connection.setLocalDescription();
     this.tell({type: "offer", target, sdp: this.connection.localDescription.sdp});
     await opened;
@@ -89,6 +89,7 @@ class Rendezvous {
       if (typeof data !== "string" && data.byteLength === 0) this.onFinished();
       else this.chunks.push(typeof data === "string" ? new TextEncoder().encode(data)
                                                      : new Uint8Array(data));
+      if (this.onHeard) this.onHeard();
     };
     channel.onclose = () => this.onGone();
     channel.bufferedAmountLowThreshold = 1 << 18;
@@ -121,6 +122,11 @@ class Rendezvous {
     let at = 0;
     for (const chunk of this.chunks) { whole.set(chunk, at); at += chunk.length; }
     return whole;
+  }
+
+  // Resolves once `size` bytes are here.
+  async heard(size) {
+    while (this.size() < size) await new Promise((resolve) => { this.onHeard = resolve; });
   }
 
   text() { return new TextDecoder().decode(this.received()); }

@@ -68,6 +68,9 @@ class BrowserPeer:
     async def gone(self):
         await self._call("gone")
 
+    async def heard(self, size):
+        await self._call(f"heard({size})")
+
     async def text(self):
         return await self._call("text()")
 
