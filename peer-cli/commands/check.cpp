@@ -31,6 +31,7 @@ class check_command final : public peer_io::command {
       if (message->id == channel_ && as_text(message->data) == question) {
         answered_ = now;
         peer.confirm();
+        says_.message(*link, message->data.size());
       }
     } else if (const auto* const ended = std::get_if<session::link_ended>(&event)) {
       fail(ended->why.value_or(session::failure{exit_status::path_lost, "peer-left",

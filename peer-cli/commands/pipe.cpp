@@ -42,7 +42,9 @@ class pipe_command final : public peer_io::command {
       channel_opened(*opened, *link, now);
     } else if (auto* const message = std::get_if<datachannel::message>(&event); message) {
       // The link may be over already, with its last messages still on their way to us.
-      if (link && check_.answer(*message, *link, now)) return;
+      if (link && check_.answer(*message, *link, now)) {
+        return says_.message(*link, message->data.size());
+      }
       if (pipe_ && pipe_->id() == message->id) pipe_->received(std::move(*message), link, now);
     } else if (const auto* const room = std::get_if<datachannel::writable>(&event); room && link) {
       if (pipe_ && pipe_->id() == room->id) pipe_->handle_writable(*link, now);

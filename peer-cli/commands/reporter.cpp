@@ -247,6 +247,13 @@ void reporter::error(const session::failure& why) {
   if (!(state_->as_json && state_->descriptor == 2)) state_->write(2, "peer-cli: " + why.message);
 }
 
+void reporter::message(const session::link& link, std::size_t size) {
+  state_->emit("message", {{"peer_id", link.remote_id()},
+                           {"sent", size},
+                           {"received", size},
+                           {"paths", bytes_of(link.traffic())}});
+}
+
 void reporter::closed(const session::link& link, std::uint64_t sent, std::uint64_t received) {
   state_->emit("closed", {{"peer_id", link.remote_id()},
                           {"sent", sent},

@@ -20,6 +20,7 @@ class reporter {
 
   void event(const session::peer_event&);  // registered, candidate, connected, secured, path …
   void error(const session::failure&);     // one line, or {"event":"error"}
+  void message(const session::link&, std::size_t size);  // a check's, there and back
   void closed(const session::link&, std::uint64_t sent, std::uint64_t received);
   // The result of `check`: outcome is direct, relay or failed.
   void report(const std::string& outcome, const session::link*, std::optional<duration> rtt,
