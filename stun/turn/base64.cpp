@@ -17,13 +17,6 @@ void encode_three(byte_view data, std::size_t at, char* out) noexcept {
 
 }  // namespace
 
-std::string base64(byte_view data) {
-  std::string out((data.size() + 2) / 3 * 4, '=');
-  for (std::size_t at = 0; at < data.size(); at += 3) encode_three(data, at, &out[at / 3 * 4]);
-  for (std::size_t i = 0; i < (3 - data.size() % 3) % 3; ++i) out[out.size() - 1 - i] = '=';
-  return out;
-}
-
 void base64_whole(byte_view data, char* out) noexcept {
   for (std::size_t at = 0; at < data.size(); at += 3) encode_three(data, at, out + at / 3 * 4);
 }

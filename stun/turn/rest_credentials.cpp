@@ -2,8 +2,8 @@
 
 #include <charconv>
 
+#include "protocol/base/base64.hpp"
 #include "protocol/crypto/hmac.hpp"
-#include "stun/turn/base64.hpp"
 
 namespace nat::turn {
 
@@ -26,7 +26,7 @@ std::optional<rest_username> parse_rest_username(std::string_view text) noexcept
 }
 
 std::string rest_password(std::string_view secret, std::string_view username) {
-  return base64(crypto::hmac_sha1(as_bytes(secret), {as_bytes(username)}));
+  return to_base64(crypto::hmac_sha1(as_bytes(secret), {as_bytes(username)}));
 }
 
 }  // namespace nat::turn
