@@ -116,4 +116,11 @@ int main() {
     ensure(raw.has_value());
     keep(raw);
   });
+  const behavior_addresses ours{*parse_endpoint("198.51.100.1:3478"),
+                                *parse_endpoint("203.0.113.2:3479")};
+  measure("stun_answer_behavior", {}, [&] {
+    const auto reply = answer(plain, from, {}, ours, answer_room);
+    ensure(reply.has_value());
+    keep(reply);
+  });
 }

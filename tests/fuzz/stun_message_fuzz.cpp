@@ -1,6 +1,6 @@
 // Any bytes as a STUN message: parsed, every attribute asked for, authenticated, and written again.
-// What reads back from the copy must be what was read from the original. The Binding server gets
-// the same bytes.
+// What reads back from the copy must be what was read from the original. Both Binding
+// servers get the same bytes.
 
 #include <array>
 #include <cstdint>
@@ -54,6 +54,23 @@ void ask_server(byte_view raw) {
   ensure(reply->has<attr::fingerprint>() == request->has<attr::fingerprint>());
 }
 
+// At every door: an answer goes back to the host it came from, and is no amplifier.
+void ask_behavior_server(byte_view raw) {
+  const endpoint from{make_v4(0xc0000201), 32853};
+  const behavior_addresses ours{{make_v4(0xcb007101), 3478}, {make_v4(0xcb007102), 3479}};
+  std::array<std::byte, max_behavior_answer> room;
+  for (const bool ip : {false, true}) {
+    const auto out = answer(raw, from, {ip, !ip}, ours, room);
+    if (!out) return;
+    const auto request = message_view::parse(raw), reply = message_view::parse(out->data);
+    ensure(request && request->type() == binding_request);
+    ensure(reply && reply->id() == request->id());
+    ensure(out->to.ip == from.ip && out->to.port != 0);
+    ensure(out->to.port == from.port || request->get<attr::response_port>() == out->to.port);
+    ensure(2 * (out->data.size() + 28) <= 3 * (raw.size() + 28));
+  }
+}
+
 template <attribute... As>
 void each(const message_view& view) {
   (copy_and_compare<As>(view), ...);
@@ -65,6 +82,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const byte_view raw = std::as_bytes(std::span(data, size));
   if (raw.size() >= 4) (void)stream_message_size(raw.first(4));
   ask_server(raw);
+  ask_behavior_server(raw);
   const auto view = message_view::parse(raw);
   if (!view) return 0;
   each<attr::mapped_address, attr::username, attr::message_integrity, attr::error_code,
