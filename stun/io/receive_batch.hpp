@@ -4,6 +4,7 @@
 // the error queue. One batch serves all sockets of a thread, since what it holds is only looked at
 // inside one callback; the kernel touches of each buffer only what arrives.
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <memory>
@@ -48,6 +49,17 @@ class receive_batch {
   std::array<slot, capacity> slots_;
   std::array<mmsghdr, capacity> headers_;
 };
+
+// Calls `use` with each datagram of what the kernel coalesced.
+template <class Use>
+void for_each_datagram(const receive_batch::item& item, Use&& use) {
+  if (item.segment_size == 0) return use(item.data);  // one, empty
+  for (auto rest = item.data; !rest.empty();) {
+    const auto size = std::min(item.segment_size, rest.size());
+    use(rest.first(size));
+    rest = rest.subspan(size);
+  }
+}
 
 // An ICMP error that came back for a datagram sent to `destination`.
 struct socket_error {

@@ -1,11 +1,11 @@
 #include "stun/io/send_queue.hpp"
 
-#include <netinet/udp.h>
-
 #include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstring>
+
+#include "stun/io/ancillary.hpp"
 
 namespace nat::stun::io {
 namespace {
@@ -30,9 +30,11 @@ void report(std::vector<socket_error>& errors, const socket_error& error) {
 
 }  // namespace
 
-// One message as sendmsg takes it.
+// One message as sendmsg takes it. Left unwritten until fill(): a flush makes an array of these.
 class send_queue::outgoing {
  public:
+  outgoing() noexcept {}  // NOLINT(modernize-use-equals-default)
+
   void fill(msghdr& header, message& from, std::byte* octets) noexcept {
     buffer_ = {octets + from.offset, from.size};
     header = {};
@@ -40,48 +42,13 @@ class send_queue::outgoing {
     header.msg_namelen = from.to.size;
     header.msg_iov = &buffer_;
     header.msg_iovlen = 1;
-    used_ = 0;
-    if (from.segment_size != 0) put(SOL_UDP, UDP_SEGMENT, from.segment_size);
-    const bool v4 = from.to.any.sa_family == AF_INET;
-    if (from.hop_limit) {
-      put(v4 ? IPPROTO_IP : IPPROTO_IPV6, v4 ? IP_TTL : IPV6_HOPLIMIT, int{*from.hop_limit});
-    }
-    if (from.source && from.source->v4 == v4) put_source(*from.source);
-    if (used_ == 0) return;
-    header.msg_control = control_.data();
-    header.msg_controllen = used_;
+    beside_.fill(header, from.to.any.sa_family == AF_INET, from.segment_size, from.hop_limit,
+                 from.source);
   }
 
  private:
-  template <class T>
-  void put(int level, int type, const T& value) noexcept {
-    cmsghdr header{};
-    header.cmsg_level = level;
-    header.cmsg_type = type;
-    header.cmsg_len = CMSG_LEN(sizeof value);
-    std::memcpy(control_.data() + used_, &header, sizeof header);
-    std::memcpy(control_.data() + used_ + CMSG_LEN(0), &value, sizeof value);
-    used_ += CMSG_SPACE(sizeof value);
-  }
-
-  void put_source(const address& source) noexcept {
-    if (source.v4) {
-      in_pktinfo info{};
-      info.ipi_spec_dst = to_in_addr(source);
-      put(IPPROTO_IP, IP_PKTINFO, info);
-    } else {
-      in6_pktinfo info{};
-      info.ipi6_addr = to_in6_addr(source);
-      put(IPPROTO_IPV6, IPV6_PKTINFO, info);
-    }
-  }
-
-  // Left as they are until fill(): a flush makes an array of these.
   iovec buffer_;
-  std::size_t used_;
-  alignas(
-      cmsghdr) std::array<std::byte, CMSG_SPACE(sizeof(std::uint16_t)) + CMSG_SPACE(sizeof(int)) +
-                                         CMSG_SPACE(sizeof(in6_pktinfo))> control_;
+  ancillary beside_;
 };
 
 std::size_t send_queue::message::datagrams() const noexcept {

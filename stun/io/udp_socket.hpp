@@ -15,13 +15,9 @@
 
 #include "protocol/base/bytes.hpp"
 #include "protocol/base/endpoint.hpp"
+#include "stun/io/udp_descriptor.hpp"
 
 namespace nat::stun::io {
-
-struct udp_options {
-  bool reuse_port = false;
-  int receive_buffer = 4 << 20, send_buffer = 4 << 20;  // asked for; the kernel may give less
-};
 
 class udp_socket {
  public:
