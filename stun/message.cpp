@@ -156,7 +156,7 @@ std::optional<std::size_t> stream_message_size(byte_view first_four) noexcept {
     if (length % 4 != 0) return std::nullopt;
     return header_size + length;
   }
-  if (first > 0x4fff) return std::nullopt;  // RFC 8656, 12: the range of channel numbers
+  if (first > 0x7fff) return std::nullopt;  // RFC 5766, 11: the range of channel numbers
   return wire::channel_data_header + padded(length);
 }
 

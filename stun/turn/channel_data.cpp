@@ -11,7 +11,7 @@ std::optional<channel_data> parse_channel_data(byte_view message) noexcept {
   if (message.size() < channel_header_size) return std::nullopt;
   const auto number = load_be<std::uint16_t>(message, 0);
   const auto length = load_be<std::uint16_t>(message, 2);
-  if (!is_channel_number(number)) return std::nullopt;
+  if (!is_channel_number_5766(number)) return std::nullopt;
   if (message.size() - channel_header_size < length) return std::nullopt;
   return channel_data{number, message.subspan(channel_header_size, length)};
 }

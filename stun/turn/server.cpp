@@ -3,7 +3,7 @@
 #include <cstring>
 
 #include "protocol/base/ensure.hpp"
-#include "protocol/demux.hpp"
+#include "stun/turn/channel_data.hpp"
 #include "stun/turn/rest_credentials.hpp"
 #include "stun/turn/server_state.hpp"
 
@@ -64,21 +64,25 @@ server::state::state(server_config c, random_source& r, std::int64_t unix_second
     users[user.name] = &user;
     users_by_hash[stun::make_userhash(user.name, config.realm)] = &user;
   }
-  for (const auto& relayed : {config.v4, config.v6}) {
-    if (!relayed) continue;
-    config.peers.own.push_back(relayed->bind);
-    config.peers.own.push_back(relayed->announced);
+  set_own_addresses(std::move(config.peers.own));
+}
+
+void server::state::set_own_addresses(std::vector<address> all) {
+  config.peers.own = std::move(all);
+  for (const auto* relayed : {&config.v4, &config.v6, &config.fallback_v4, &config.fallback_v6}) {
+    if (!*relayed) continue;
+    add_own((*relayed)->bind);
+    add_own((*relayed)->announced);
   }
+  if (config.external_v4) add_own(*config.external_v4);
+  if (config.external_v6) add_own(*config.external_v6);
 }
 
 server::result server::state::handle_client(const path& from, byte_view datagram, time_point now) {
-  switch (classify(datagram)) {
-    case datagram_kind::turn_channel:
-      return {true, relay_channel_data(from, datagram, now)};
-    case datagram_kind::stun:
-      break;
-    default:
-      return {};
+  if (datagram.empty()) return {};
+  const auto first = std::to_integer<unsigned>(datagram[0]);
+  if (first >= first_channel >> 8U && first <= last_channel_5766 >> 8U) {
+    return {true, relay_channel_data(from, datagram, now)};
   }
   const auto message = stun::message_view::parse(datagram);
   if (!message) {
@@ -193,6 +197,10 @@ void server::relay_failed(relay_id id, time_point now) {
 }
 void server::handle_timeout(time_point now) {
   state_->handle_timeout(now);
+}
+
+void server::set_own_addresses(std::vector<address> all) {
+  state_->set_own_addresses(std::move(all));
 }
 
 void server::set_clock(std::int64_t unix_seconds, time_point now) {

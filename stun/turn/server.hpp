@@ -49,8 +49,11 @@ struct server_config {
   std::optional<turn::nonce_key> nonce_key;  // shared by servers on one address; random otherwise
   duration nonce_lifetime = std::chrono::hours{1};
 
-  // Unset: the address of the family that the client's request came to, if it is of that family.
-  std::optional<relay_address> v4, v6;
+  // Where relayed addresses of each family are. Unset: at the address that the client's request
+  // came to, announced as `external_…` where that is set; for clients of the other family, at
+  // `fallback_…`, and nowhere without it.
+  std::optional<relay_address> v4, v6, fallback_v4, fallback_v6;
+  std::optional<address> external_v4, external_v6;
   std::uint16_t lowest_port = 49152, highest_port = 65535;  // RFC 8656, 7.2
   peer_policy peers;
   // Whether a port of one of our own addresses is relayed by another server of this process.
@@ -157,6 +160,9 @@ class server {
   void relay_opened(relay_id, time_point now);
   void relay_failed(relay_id, time_point now);
   void handle_timeout(time_point now);
+  // The machine's own addresses, where relayed ports alone are reached; in place of those set
+  // before, and of config.peers.own.
+  void set_own_addresses(std::vector<address>);
   // The wall clock was set.
   void set_clock(std::int64_t unix_seconds, time_point now);
 

@@ -96,8 +96,7 @@ void server::state::start_allocation(const server_request& r, const std::array<b
   }
   const bool v6 = wanted[1] && relay_address_for(false, r.from);
   if (wanted[1] && !v6 && !pending.additional) return refuse(r, refusal::family_unsupported);
-  auto& own = config.peers.own;
-  if (std::ranges::find(own, r.from.local.ip) == own.end()) own.push_back(r.from.local.ip);
+  add_own(r.from.local.ip);
   auto& a = add_allocation(r);
   a.pending = std::make_unique<pending_allocate>(pending);
   if (!open_relays(a, wanted[0], v6)) fail_allocation(a, refusal::capacity, r.now);
@@ -147,8 +146,15 @@ bool server::state::open_relays(allocation& a, bool v4, bool v6) {
 
 std::optional<relay_address> server::state::relay_address_for(bool v4, const path& client) const {
   if (const auto& set = v4 ? config.v4 : config.v6) return set;
-  if (client.local.ip.v4 != v4 || is_unspecified(client.local.ip)) return std::nullopt;
-  return relay_address{client.local.ip, client.local.ip};
+  const auto& reached = client.local.ip;
+  if (reached.v4 != v4) return v4 ? config.fallback_v4 : config.fallback_v6;
+  if (is_unspecified(reached)) return std::nullopt;
+  return relay_address{reached, (v4 ? config.external_v4 : config.external_v6).value_or(reached)};
+}
+
+void server::state::add_own(const address& a) {
+  auto& own = config.peers.own;
+  if (std::ranges::find(own, a) == own.end()) own.push_back(a);
 }
 
 relay_id server::state::open_relay_at(const endpoint& bind, const address& announced,

@@ -65,7 +65,7 @@ void server::state::create_permission(const server_request& r, allocation& a) {
 void server::state::channel_bind(const server_request& r, allocation& a) {
   const auto number = r.message.get<stun::attr::channel_number>();
   const auto peer = r.message.get<stun::attr::xor_peer_address>();
-  if (!number || !peer || !is_channel_number(*number)) {
+  if (!number || !peer || !is_channel_number_5766(*number)) {
     return refuse(r, refusal::bad_request);
   }
   bool own = false;

@@ -55,6 +55,7 @@ struct server::state {
   [[nodiscard]] allocation* find(const path& client);
   void remove(allocation&);
   void set_expiry(allocation&, time_point when);
+  void set_own_addresses(std::vector<address>);
   [[nodiscard]] std::int64_t unix_time(time_point now) const;
 
   // server_reply.cpp
@@ -82,6 +83,7 @@ struct server::state {
   void answer_allocate(const allocation&, const seal&, byte_view token, time_point now);
   void fail_allocation(allocation&, refusal, time_point now);
   [[nodiscard]] std::optional<relay_address> relay_address_for(bool v4, const path& client) const;
+  void add_own(const address&);
   [[nodiscard]] relay_id open_relay_at(const endpoint& bind, const address& announced,
                                        std::uint32_t owner);
   void close(relay_id);

@@ -284,7 +284,7 @@ TEST_CASE("stream_message_size: STUN, ChannelData, and neither") {
   CHECK(stream_message_size(from_hex("4000 0000")) == 4);
   CHECK(stream_message_size(from_hex("4fff 0001")) == 8);
   CHECK(stream_message_size(from_hex("4000 ffff")) == 65540);
-  CHECK_FALSE(stream_message_size(from_hex("5000 0000")));
+  CHECK(stream_message_size(from_hex("7fff 0001")) == 8);
   CHECK_FALSE(stream_message_size(from_hex("8001 0000")));
   CHECK_FALSE(stream_message_size(from_hex("1603 0301 00")));  // a TLS record: length not of STUN
 }

@@ -30,7 +30,8 @@ TEST_CASE("ChannelData comes back as it went, padded and not") {
 
 TEST_CASE("what is not ChannelData") {
   CHECK(!parse_channel_data(from_hex("3fff 0000")));
-  CHECK(!parse_channel_data(from_hex("5000 0000")));
+  CHECK(!parse_channel_data(from_hex("8000 0000")));
+  CHECK(parse_channel_data(from_hex("7fff 0000")));
   CHECK(parse_channel_data(from_hex("4fff 0000")));
   CHECK(!parse_channel_data(from_hex("4000 0001")));
   std::array<std::byte, 7> small;

@@ -136,7 +136,7 @@ TEST_CASE_FIXTURE(fixture, "a channel has one peer and a peer one channel") {
   CHECK(bind(client, 0x4000, {peer_v4.ip, 9})->code == 400);
   CHECK(bind(client, 0x4001, {peer_v4.ip, 9})->success);
   for (const std::uint16_t number :
-       {std::uint16_t{0}, std::uint16_t{0x3fff}, std::uint16_t{0x5000}, std::uint16_t{0xffff}}) {
+       {std::uint16_t{0}, std::uint16_t{0x3fff}, std::uint16_t{0x8000}, std::uint16_t{0xffff}}) {
     CHECK(bind(client, number, {peer_v4.ip, 10})->code == 400);
   }
   // Free again once it has expired.
