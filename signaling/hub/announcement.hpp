@@ -19,6 +19,7 @@ struct announcement {
   std::vector<std::string> urls;
   // The embedded STUN server's sockets as bound.
   std::vector<endpoint> stun;
+  bool turn = false;  // they relay, too
   // What a wildcard address is announced as; absent: the address that the client reached.
   std::optional<address> external;
   std::string turn_secret;

@@ -82,6 +82,42 @@ void write_outcomes(writer& w, const counters& c) {
   w.one("connect_milliseconds_count", "counter", "How many were added up.", all);
 }
 
+void write_stun(writer& w, const stun_counters& c) {
+  w.one("stun_requests_total", "counter",
+        "Messages at the embedded STUN server, relayed data aside.", c.requests);
+  w.one("stun_answers_total", "counter", "Answers of the embedded STUN server.", c.answers);
+  w.one("stun_datagrams_sent_total", "counter", "Datagrams sent, relayed data included.",
+        c.datagrams_out);
+  w.one("stun_datagrams_lost_total", "counter", "Datagrams that the system did not take.",
+        c.datagrams_lost);
+}
+
+void write_relays(writer& w, const stun_counters& c) {
+  const auto& t = c.turn;
+  w.one("relay_allocations", "gauge", "Relayed addresses in use.", t.allocations);
+  w.family("relay_allocations_total", "counter", "Relayed addresses since the start, by event.");
+  w.value("event", "created", t.created);
+  w.value("event", "expired", t.expired);
+  w.value("event", "released", t.released);
+  w.family("relay_packets_total", "counter", "Datagrams relayed, by whom they were for.");
+  w.value("to", "peer", t.packets_to_peers);
+  w.value("to", "client", t.packets_to_clients);
+  w.family("relay_bytes_total", "counter", "Their payload, by whom it was for.");
+  w.value("to", "peer", t.bytes_to_peers);
+  w.value("to", "client", t.bytes_to_clients);
+  w.family("relay_refused_total", "counter", "TURN requests refused, by reason.");
+  for (std::size_t i = 0; i < turn::refusal_count; ++i) {
+    w.value("reason", to_string(static_cast<turn::refusal>(i)), t.refused[i]);
+  }
+  w.family("relay_dropped_total", "counter", "What came and went no further, by reason.");
+  w.value("reason", "malformed", t.malformed);
+  w.value("reason", "no_allocation", t.no_allocation);
+  w.value("reason", "no_permission", t.no_permission);
+  w.value("reason", "rate_limited", t.limited);
+  w.one("relay_sockets_failed_total", "counter", "Relayed ports that the system would not open.",
+        c.relay_sockets_failed);
+}
+
 }  // namespace
 
 std::string metrics_text(const counters& c, const gauges& g) {
@@ -89,9 +125,8 @@ std::string metrics_text(const counters& c, const gauges& g) {
   write_connections(w, c, g);
   write_messages(w, c);
   write_outcomes(w, c);
-  w.one("stun_requests_total", "counter", "Datagrams at the embedded STUN server.",
-        g.stun_requests);
-  w.one("stun_answers_total", "counter", "Answers of the embedded STUN server.", g.stun_answers);
+  write_stun(w, g.stun);
+  write_relays(w, g.stun);
   w.one("event_loops", "gauge", "Event loops, one thread each.", std::uint64_t{g.loops});
   w.one("event_loop_lag_seconds", "gauge", "How late a timer was, the worst of the last minute.",
         g.event_loop_lag_seconds);

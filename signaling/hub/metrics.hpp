@@ -6,12 +6,14 @@
 #include <string>
 
 #include "signaling/hub/counters.hpp"
+#include "signaling/hub/stun_counters.hpp"
 
 namespace nat::hub {
 
 struct gauges {
   std::size_t names_live = 0, names_held = 0, loops = 0;
-  std::uint64_t connections_rejected = 0, stun_requests = 0, stun_answers = 0;
+  std::uint64_t connections_rejected = 0;
+  stun_counters stun;
   double event_loop_lag_seconds = 0;  // the worst of the last minute
 };
 

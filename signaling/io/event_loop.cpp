@@ -30,6 +30,7 @@ event_loop::event_loop(std::uint32_t number, const shared_parts& shared)
           context_, [this] { update_clock(); }, [this] { flush_all(); }),
       tick_(context_),
       exchange_(number, shared.limits, shared.announcement, shared.names, shared.random),
+      stun_(poller_, now_),
       read_buffer_(read_buffer_size) {
   update_clock();
 }
@@ -45,13 +46,12 @@ void event_loop::add_listener(socket_handle s) {
   listeners_.push_back(std::make_unique<listener>(*this, std::move(s)));
 }
 
-endpoint event_loop::add_stun(const endpoint& where) {
-  stun_.push_back(std::make_unique<stun_service>(context_.get_executor(), where));
-  return stun_.back()->local();
+void event_loop::serve_relays(turn::server_config config) {
+  stun_.serve_relays(std::move(config), shared_.random);
 }
 
 void event_loop::run() {
-  for (auto& s : stun_) s->start();
+  stun_.start();
   poller_.start();
   lag_since_ = now_;
   exchange_.handle_unix_time(std::time(nullptr));
@@ -251,7 +251,9 @@ void event_loop::arm_tick() {
 void event_loop::tick() {
   update_clock();
   note_lag(now_ - tick_.expiry());
-  exchange_.handle_unix_time(std::time(nullptr));
+  const auto unix_now = std::time(nullptr);
+  exchange_.handle_unix_time(unix_now);
+  stun_.tick(unix_now);
   check(handshakes_);
   check(ends_);
   exchange_.handle_timeout(now_);
@@ -280,10 +282,7 @@ void event_loop::drain(std::function<void()> on_empty) {
 event_loop::snapshot event_loop::look() const {
   snapshot out{.counted = exchange_.stats(), .rejected = rejected_, .stun = {}};
   out.lag_seconds = std::chrono::duration<double>(std::max(worst_lag_[0], worst_lag_[1])).count();
-  for (const auto& s : stun_) {
-    out.stun.requests += s->stats().requests;
-    out.stun.answers += s->stats().answers;
-  }
+  out.stun = stun_.stats();
   return out;
 }
 

@@ -46,7 +46,8 @@ class event_loop {
 
   // Before run().
   void add_listener(socket_handle);
-  endpoint add_stun(const endpoint&);  // as bound
+  endpoint add_stun(const endpoint& where) { return stun_.add(where); }  // as bound
+  void serve_relays(turn::server_config);
   [[nodiscard]] boost::asio::io_context& context() noexcept { return context_; }
   // Until stop() or the end of a drain.
   void run();
@@ -65,7 +66,7 @@ class event_loop {
   struct snapshot {
     hub::counters counted;
     std::uint64_t rejected = 0;  // connections beyond a limit
-    stun_service::counters stun;
+    hub::stun_counters stun;
     double lag_seconds = 0;  // how late the tick was, the worst of the last minute
   };
   [[nodiscard]] snapshot look() const;
@@ -117,7 +118,7 @@ class event_loop {
   boost::asio::steady_timer tick_;
   hub::exchange exchange_;
   std::vector<std::unique_ptr<listener>> listeners_;
-  std::vector<std::unique_ptr<stun_service>> stun_;
+  stun_service stun_;
   std::vector<std::unique_ptr<connection>> connections_;  // by index
   std::vector<std::uint64_t> serials_;                    // of each index' use
   std::vector<std::uint32_t> free_indexes_;

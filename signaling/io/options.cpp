@@ -1,5 +1,6 @@
 #include "signaling/io/options.hpp"
 
+#include <charconv>
 #include <fstream>
 #include <sstream>
 #include <thread>
@@ -17,8 +18,6 @@ struct absent_option {
   bool takes_value;
 };
 constexpr absent_option absent_options[] = {
-    {"--turn", "this version has no TURN server of its own; announce one with --ice-server", false},
-    {"--relay-ports", "this version has no TURN server of its own", true},
     {"--stun-alternate", "this version does not speak RFC 5780", true},
     {"--tls-cert", "this version does not speak TLS; put a proxy that does in front of it", true},
     {"--tls-key", "this version does not speak TLS; put a proxy that does in front of it", true},
@@ -26,9 +25,10 @@ constexpr absent_option absent_options[] = {
 };
 
 struct raw_options {
-  std::vector<std::string> listen, stun, proxies;
-  std::string external, admin = "127.0.0.1:9090", format = "text", secret_file;
-  bool no_stun = false, no_turn = false;
+  std::vector<std::string> listen, stun, proxies, relay_allow, relay_deny;
+  std::string external, admin = "127.0.0.1:9090", format = "text", secret_file,
+                        relay_ports = "49152-65535";
+  bool no_stun = false, turn = false, no_turn = false;
   double register_timeout = 10, idle_timeout = 60, resume_window = 30;
   const absent_option* absent = nullptr;
 };
@@ -43,18 +43,10 @@ void add_addresses(CLI::App& app, options& out, raw_options& raw) {
                  "embedded STUN server; repeatable [0.0.0.0:3478 and [::]:3478]")
       ->type_name("ADDR:PORT");
   app.add_flag("--no-stun", raw.no_stun, "no embedded STUN server");
-  app.add_flag("--no-turn", raw.no_turn, "no embedded TURN server; this version has none");
-  app.add_option("--external-address", raw.external,
-                 "what clients are told to reach this machine by [the address they reached]")
-      ->type_name("IP");
   app.add_option("--ice-server", out.ice_servers,
                  "announce this in place of the embedded server, e.g. "
                  "turn:relay.example.net:3478?transport=udp; repeatable")
       ->type_name("URL");
-  app.add_option("--turn-secret-file", raw.secret_file,
-                 "file with the secret that mints TURN credentials; or TURN_SECRET in the "
-                 "environment, the secret itself [random]")
-      ->type_name("FILE");
   app.add_option("--token-file", out.token_file,
                  "who may register: a token a line, then the names it may take (* for anything); "
                  "SIGHUP reads it again; or SIGNALING_TOKENS, the lines themselves [anyone]")
@@ -71,6 +63,43 @@ void add_addresses(CLI::App& app, options& out, raw_options& raw) {
   app.add_option("--ready-file", out.ready_file,
                  "write the real addresses there, as JSON, once ready")
       ->type_name("FILE");
+}
+
+void add_relay(CLI::App& app, options& out, raw_options& raw) {
+  const auto in_group = [&](CLI::Option* option, const char* unit) {
+    option->type_name(unit)->group("TURN, on the sockets of --stun");
+  };
+  in_group(app.add_flag("--turn", raw.turn, "embedded TURN server, which is the default"), "");
+  in_group(app.add_flag("--no-turn", raw.no_turn, "no embedded TURN server"), "");
+  in_group(app.add_option("--external-address", raw.external,
+                          "what clients are told to reach this machine and its relayed ports by, "
+                          "behind a 1:1 NAT [the address they reached]"),
+           "IP");
+  in_group(app.add_option("--relay-ports", raw.relay_ports, "UDP ports of relayed addresses")
+               ->capture_default_str(),
+           "LOW-HIGH");
+  in_group(app.add_option("--relay-allow", raw.relay_allow,
+                          "peers that may be relayed to although their range is refused by default "
+                          "(private, loopback, documentation and so on); repeatable"),
+           "CIDR");
+  in_group(app.add_option("--relay-deny", raw.relay_deny,
+                          "peers that may not be relayed to, whatever else says so; repeatable"),
+           "CIDR");
+  in_group(app.add_option("--turn-secret-file", raw.secret_file,
+                          "file with the secret that mints TURN credentials; or TURN_SECRET in the "
+                          "environment, the secret itself [random]"),
+           "FILE");
+  in_group(app.add_option("--max-allocations", out.max_allocations, "relayed addresses in all")
+               ->capture_default_str(),
+           "N");
+  in_group(app.add_option("--max-allocations-per-name", out.max_allocations_per_name,
+                          "of one registered name")
+               ->capture_default_str(),
+           "N");
+  in_group(app.add_option("--max-allocations-per-address", out.max_allocations_per_address,
+                          "of one client's IPv4 address or IPv6 /64")
+               ->capture_default_str(),
+           "N");
 }
 
 void add_limits(CLI::App& app, options& out, raw_options& raw) {
@@ -157,6 +186,47 @@ void check_url(const std::string& url) {
   throw CLI::ValidationError("--ice-server", "\"" + url + "\" is not a stun: or turn: URL");
 }
 
+std::vector<turn::prefix> prefixes_from(const char* option, const std::vector<std::string>& all) {
+  std::vector<turn::prefix> out;
+  for (const auto& text : all) {
+    const auto prefix = turn::parse_prefix(text);
+    if (!prefix) {
+      throw CLI::ValidationError(
+          option, "\"" + text + "\" is not a CIDR prefix such as 192.0.2.0/24 or 2001:db8::/32");
+    }
+    out.push_back(*prefix);
+  }
+  return out;
+}
+
+std::optional<std::uint16_t> port_from(std::string_view text) {
+  std::uint16_t port = 0;
+  const auto [stop, error] = std::from_chars(text.data(), text.data() + text.size(), port);
+  if (error != std::errc{} || stop != text.data() + text.size() || port == 0) return std::nullopt;
+  return port;
+}
+
+void interpret_relay(options& out, const raw_options& raw) {
+  if (raw.turn && raw.no_turn) throw CLI::ValidationError("--no-turn", "contradicts --turn");
+  if (raw.turn && raw.no_stun) {
+    throw CLI::ValidationError("--turn", "needs the sockets of --stun, which --no-stun takes away");
+  }
+  out.turn = !raw.no_turn && !raw.no_stun;
+  const std::string_view ports = raw.relay_ports;
+  const auto dash = ports.find('-');
+  const auto low = port_from(ports.substr(0, dash));
+  const auto high = dash == std::string_view::npos ? low : port_from(ports.substr(dash + 1));
+  if (!low || !high || *low > *high) {
+    throw CLI::ValidationError("--relay-ports", "\"" + raw.relay_ports +
+                                                    "\" is not a range of ports such as "
+                                                    "49152-65535");
+  }
+  out.relay_low = *low;
+  out.relay_high = *high;
+  out.relay_allow = prefixes_from("--relay-allow", raw.relay_allow);
+  out.relay_deny = prefixes_from("--relay-deny", raw.relay_deny);
+}
+
 void interpret(options& out, const raw_options& raw) {
   if (raw.absent) throw CLI::ValidationError(raw.absent->name, raw.absent->why);
   out.listen_given = !raw.listen.empty();
@@ -181,13 +251,8 @@ void interpret(options& out, const raw_options& raw) {
                                  "\"" + raw.external + "\" is not an address");
     }
   }
-  for (const auto& text : raw.proxies) {
-    const auto prefix = turn::parse_prefix(text);
-    if (!prefix) {
-      throw CLI::ValidationError("--trusted-proxy", "\"" + text + "\" is not a CIDR prefix");
-    }
-    out.trusted_proxies.push_back(*prefix);
-  }
+  out.trusted_proxies = prefixes_from("--trusted-proxy", raw.proxies);
+  interpret_relay(out, raw);
   for (const auto& url : out.ice_servers) check_url(url);
   out.turn_secret = secret_from(raw.secret_file);
   if (const char* tokens = std::getenv("SIGNALING_TOKENS")) out.tokens = tokens;
@@ -220,6 +285,7 @@ std::expected<options, early_exit> read_options(int argc, const char* const* arg
   app.set_version_flag("--version", "signaling-server " NAT_VERSION);
   app.option_defaults()->always_capture_default(false);
   add_addresses(app, out, raw);
+  add_relay(app, out, raw);
   add_limits(app, out, raw);
   add_rest(app, out, raw);
   try {

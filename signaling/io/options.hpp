@@ -21,7 +21,12 @@ struct options {
        stun_given = false;  // else: the defaults, of which IPv6 may be missing
   std::optional<address> external_address;
   std::vector<std::string> ice_servers;
-  std::string turn_secret;            // empty: random
+  std::string turn_secret;  // empty: random
+  bool turn = true;
+  std::uint16_t relay_low = 49152, relay_high = 65535;
+  std::vector<turn::prefix> relay_allow, relay_deny;
+  std::size_t max_allocations = 10'000, max_allocations_per_name = 64,
+              max_allocations_per_address = 256;
   std::string token_file;             // empty: tokens, or anyone
   std::optional<std::string> tokens;  // SIGNALING_TOKENS
   std::vector<std::string> allowed_origins;

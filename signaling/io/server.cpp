@@ -13,6 +13,7 @@
 #include "signaling/io/admin.hpp"
 #include "signaling/io/event_loop.hpp"
 #include "signaling/io/ready_file.hpp"
+#include "signaling/io/relay_config.hpp"
 
 namespace nat::signaling::io {
 
@@ -49,6 +50,7 @@ class server {
     listen_stun();
     listen_admin();
     plan_announcement();
+    serve_relays();
   }
 
   int run() {
@@ -123,6 +125,7 @@ class server {
   void plan_announcement() {
     announcement_.urls = options_.ice_servers;
     announcement_.stun = addresses_.stun;
+    announcement_.turn = options_.turn && !addresses_.stun.empty();
     announcement_.external = options_.external_address;
     announcement_.turn_secret = options_.turn_secret;
     if (announcement_.turn_secret.empty()) announcement_.turn_secret = random_text(random_, 43);
@@ -134,9 +137,18 @@ class server {
     }
   }
 
+  // Each loop relays for the clients that the kernel gives it.
+  void serve_relays() {
+    if (!announcement_.turn) return;
+    auto config = relay_config(options_, announcement_.turn_secret, random_);
+    for (auto& loop : loops_) loop->serve_relays(config);
+  }
+
   void announce_readiness() {
     for (const auto& e : addresses_.websocket) log_info("listening on ws://" + to_string(e));
-    for (const auto& e : addresses_.stun) log_info("listening on stun:" + to_string(e));
+    for (const auto& e : addresses_.stun) {
+      log_info("listening on stun:" + to_string(e) + (announcement_.turn ? ", which relays" : ""));
+    }
     if (addresses_.admin)
       log_info("listening on http://" + to_string(*addresses_.admin) + " (admin)");
     if (!options_.ready_file.empty()) write_ready_file(options_.ready_file, addresses_);
@@ -211,8 +223,7 @@ class server {
         loops_[0]->post([this, all, tell, seen] {
           all->counted += seen.counted;
           all->g.connections_rejected += seen.rejected;
-          all->g.stun_requests += seen.stun.requests;
-          all->g.stun_answers += seen.stun.answers;
+          all->g.stun += seen.stun;
           all->g.event_loop_lag_seconds = std::max(all->g.event_loop_lag_seconds, seen.lag_seconds);
           if (--all->missing == 0) tell(finish(all->counted, all->g));
         });

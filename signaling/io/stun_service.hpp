@@ -1,36 +1,52 @@
 #pragma once
 
-// The embedded STUN server of one event loop: Binding answered statelessly (stun/server.hpp), from
-// the address that was asked, to the sender and nobody else.
+// The embedded STUN and TURN server of one event loop, over UDP: Binding answered statelessly
+// (stun/server.hpp), from the address that was asked, to the sender and nobody else; all else is
+// the relay_service's, where there is one.
 
 #include <cstdint>
-
-#include <boost/asio/any_io_executor.hpp>
+#include <memory>
+#include <vector>
 
 #include "protocol/base/endpoint.hpp"
-#include "stun/io/udp_socket.hpp"
+#include "signaling/hub/stun_counters.hpp"
+#include "signaling/io/poller.hpp"
+#include "signaling/io/relay_service.hpp"
+#include "signaling/io/sockets.hpp"
+#include "stun/io/gather_queue.hpp"
 
 namespace nat::signaling::io {
 
-class stun_service {
+class stun_service final : private client_door {
  public:
+  // `now`: the time at the start of the loop's current batch.
+  stun_service(poller&, const time_point& now);
+  ~stun_service() override;
+
   // Throws boost::system::system_error where the address can't be had. The port is shared with
-  // other loops' sockets (SO_REUSEPORT).
-  stun_service(boost::asio::any_io_executor, const endpoint& local);
-
-  [[nodiscard]] endpoint local() const { return socket_.local(); }
+  // other loops' sockets (SO_REUSEPORT). Returns the address as bound.
+  endpoint add(const endpoint&);
+  void serve_relays(turn::server_config, random_source&);
   void start();
+  void tick(std::int64_t unix_seconds);
 
-  struct counters {
-    std::uint64_t requests = 0, answers = 0;  // datagrams in and out
-  };
-  [[nodiscard]] const counters& stats() const noexcept { return counted_; }
+  [[nodiscard]] hub::stun_counters stats() const noexcept;
 
  private:
-  void take(const stun::io::udp_socket::received&);
+  class front;
 
-  stun::io::udp_socket socket_;
-  counters counted_;
+  void take(front&);
+  void dispatch(const front&, const path& from, byte_view datagram);
+  void forward(const turn::to_client&) override;
+  void answer(const transmit&) override;
+  [[nodiscard]] const front* front_of(const endpoint& local) const noexcept;
+
+  poller& poller_;
+  const time_point& now_;
+  stun::io::gather_queue queue_;
+  std::vector<std::unique_ptr<front>> fronts_;
+  std::unique_ptr<relay_service> relays_;
+  std::uint64_t requests_ = 0, answers_ = 0;
 };
 
 }  // namespace nat::signaling::io

@@ -118,6 +118,20 @@ TEST_CASE("the embedded STUN server is announced at the address that the client 
   CHECK(servers_for(plan, "al", at("192.0.2.7"), 0).empty());
 }
 
+TEST_CASE("the embedded TURN server is announced beside it, with credentials") {
+  announcement plan;
+  plan.stun = {{at("0.0.0.0"), 3478}, {at("::"), 3478}};
+  plan.turn = true;
+  plan.turn_secret = "north";
+  plan.credential_lifetime = 1000s;
+  const auto servers = servers_for(plan, "al", at("2001:db8::7"), 1'699'999'000);
+  REQUIRE(servers.size() == 2);
+  CHECK(servers[0] == signal::ice_server{{"stun:[2001:db8::7]:3478"}, "", ""});
+  CHECK(servers[1] == signal::ice_server{{"turn:[2001:db8::7]:3478?transport=udp"},
+                                         "1700000000:al",
+                                         "3nJkY7cuqHDFbTsKwShysKTvBSM="});
+}
+
 // printf 1700000000:al | openssl dgst -sha1 -hmac north -binary | base64
 TEST_CASE("servers given by hand take the embedded one's place, TURN with credentials") {
   announcement plan;
@@ -143,6 +157,12 @@ TEST_CASE("metrics: every family has its help and type, every sample its value")
   other.connect_ms = 1.5;
   c += other;
   gauges g;
+  g.stun.turn.refused[static_cast<std::size_t>(turn::refusal::quota)] = 5;
+  g.stun.turn.allocations = 2;
+  stun_counters more;
+  more.turn.allocations = 1;
+  more.turn.bytes_to_peers = 1200;
+  g.stun += more;
   g.event_loop_lag_seconds = 0.25;
   const auto text = metrics_text(c, g);
   CHECK(text.contains("\nsignaling_errors_total{code=\"peer-busy\"} 7\n"));
@@ -151,6 +171,9 @@ TEST_CASE("metrics: every family has its help and type, every sample its value")
   CHECK(text.contains("\nsignaling_connect_milliseconds_sum 1.5\n"));
   CHECK(text.contains("\nsignaling_event_loop_lag_seconds 0.25\n"));
   CHECK(text.contains("# TYPE signaling_messages_total counter\n"));
+  CHECK(text.contains("\nsignaling_relay_allocations 3\n"));
+  CHECK(text.contains("\nsignaling_relay_bytes_total{to=\"peer\"} 1200\n"));
+  CHECK(text.contains("\nsignaling_relay_refused_total{reason=\"quota\"} 5\n"));
   CHECK(text.ends_with('\n'));
 }
 

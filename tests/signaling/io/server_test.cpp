@@ -406,6 +406,10 @@ TEST_CASE("what can't start says why in one line, with status 2") {
   check({"--trusted-proxy", "10.0.0.0/33"}, "10.0.0.0/33");
   check({"--token-file", "/nonexistent"}, "/nonexistent");
   check({"--ice-server", "http://x"}, "http://x");
+  check({"--relay-ports", "5001-5000"}, "5001-5000");
+  check({"--relay-allow", "10.0.0.1/8"}, "10.0.0.1/8");
+  check({"--turn", "--no-turn"}, "--no-turn");
+  check({"--turn", "--no-stun"}, "--no-stun");
   check({"--listen", "127.0.0.1:0", "--no-stun", "--admin", "none", "--log-level", "warn",
          "--ready-file", "/nonexistent/x"},
         "/nonexistent/x");

@@ -1,0 +1,20 @@
+#pragma once
+
+// What the options say about relays, as the TURN server of each loop is told it.
+
+#include <string>
+#include <vector>
+
+#include "protocol/base/random.hpp"
+#include "signaling/io/options.hpp"
+#include "stun/turn/server.hpp"
+
+namespace nat::signaling::io {
+
+[[nodiscard]] turn::server_config relay_config(const options&, const std::string& secret,
+                                               random_source&);
+
+// This machine's own, of interfaces that are up.
+[[nodiscard]] std::vector<address> own_addresses();
+
+}  // namespace nat::signaling::io

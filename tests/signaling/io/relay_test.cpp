@@ -1,0 +1,189 @@
+// The embedded TURN server of the real process, spoken to over sockets.
+
+#include <poll.h>
+#include <unistd.h>
+
+#include "protocol/signal/messages.hpp"
+#include "stun/credentials.hpp"
+#include "stun/io/receive_batch.hpp"
+#include "stun/io/sockaddr.hpp"
+#include "stun/io/udp_descriptor.hpp"
+#include "stun/message.hpp"
+#include "stun/turn/channel_data.hpp"
+#include "stun/turn/rest_credentials.hpp"
+#include "tests/check.hpp"
+#include "tests/signaling/io/raw_client.hpp"
+#include "tests/signaling/io/server_process.hpp"
+
+namespace nat::test {
+namespace {
+
+namespace attr = stun::attr;
+using stun::method;
+
+class udp_end {
+ public:
+  explicit udp_end(const char* at = "127.0.0.1:0")
+      : descriptor_(stun::io::open_udp(*parse_endpoint(at), {.report_errors = false})) {}
+  ~udp_end() { close(descriptor_); }
+  udp_end(const udp_end&) = delete;
+  udp_end& operator=(const udp_end&) = delete;
+
+  [[nodiscard]] endpoint local() const { return stun::io::bound_to(descriptor_); }
+  void send(const endpoint& to, byte_view data) const {
+    const auto name = stun::io::to_socket_address(to);
+    REQUIRE(sendto(descriptor_, data.data(), data.size(), 0, &name.any, name.size) ==
+            static_cast<ssize_t>(data.size()));
+  }
+  bytes receive(endpoint* from = nullptr) const {
+    pollfd waiting{descriptor_, POLLIN, 0};
+    REQUIRE(poll(&waiting, 1, 20'000) == 1);
+    bytes out(2048);
+    sockaddr_in6 name{};
+    socklen_t size = sizeof name;
+    const auto got =
+        recvfrom(descriptor_, out.data(), out.size(), 0, reinterpret_cast<sockaddr*>(&name), &size);
+    REQUIRE(got >= 0);
+    out.resize(static_cast<std::size_t>(got));
+    if (from) *from = stun::io::from_socket_address(reinterpret_cast<const sockaddr&>(name));
+    return out;
+  }
+
+ private:
+  int descriptor_;
+};
+
+// A TURN client with TURN REST credentials that blocks.
+class turn_user {
+ public:
+  turn_user(const endpoint& server, std::string_view name, std::string_view secret)
+      : server_(server), user_("4000000000:" + std::string(name)) {
+    password_ = turn::rest_password(secret, user_);
+  }
+  // The answer; its transaction is checked.
+  template <class Fill>
+  bytes ask(method m, Fill fill) {
+    std::array<std::byte, 512> buffer;
+    const auto id = stun::make_transaction_id(random_);
+    stun::message_writer w(buffer, {m, stun::kind::request}, id);
+    fill(w);
+    if (nonce_.empty()) {
+      end.send(server_, *w.finish());
+    } else {
+      w.put<attr::username>(user_).put<attr::realm>("rendezvous").put<attr::nonce>(nonce_);
+      const auto key =
+          stun::make_long_term_key(stun::password_algorithm::md5, user_, "rendezvous", password_);
+      end.send(server_, *w.finish_signed(key.view()));
+    }
+    auto answer = end.receive();
+    const auto view = stun::message_view::parse(answer);
+    REQUIRE(view);
+    CHECK(view->id() == id);
+    if (nonce_.empty()) {
+      nonce_ = view->get<attr::nonce>().value_or("");
+      REQUIRE(!nonce_.empty());
+      return ask(m, fill);
+    }
+    return answer;
+  }
+  bytes allocate() {
+    return ask(method::allocate, [](auto& w) { w.template put<attr::requested_transport>(17); });
+  }
+  static int code(const bytes& answer) {
+    const auto error = stun::message_view::parse(answer)->get<attr::error_code>();
+    return error ? error->code : 0;
+  }
+
+  udp_end end;
+
+ private:
+  endpoint server_;
+  std::string user_, password_, nonce_;
+  seeded_random random_{7};
+};
+
+server_process relay(std::vector<std::string> more) {
+  ::setenv("TURN_SECRET", "north", 1);
+  more.insert(more.end(), {"--relay-allow", "127.0.0.1/32"});
+  return server_process(std::move(more));
+}
+
+TEST_CASE("a client, its relayed address and a peer, on every number of loops") {
+  const auto server = relay({"--threads", "3"});
+  for (int client = 0; client < 6; ++client) {
+    turn_user al(server.stun, "al", "north");
+    const auto allocated = al.allocate();
+    CAPTURE(turn_user::code(allocated));
+    const auto relayed = stun::message_view::parse(allocated)->get<attr::xor_relayed_address>();
+    REQUIRE(relayed);
+    CHECK(relayed->ip == server.stun.ip);
+    CHECK(relayed->port >= 49152);
+    udp_end peer;
+    const auto bound = al.ask(method::channel_bind, [&](auto& w) {
+      w.template put<attr::channel_number>(0x4001).template put<attr::xor_peer_address>(
+          peer.local());
+    });
+    CHECK(turn_user::code(bound) == 0);
+    std::array<std::byte, 64> buffer;
+    al.end.send(server.stun,
+                *turn::write_channel_data(buffer, 0x4001, as_bytes("to the peer"), false));
+    endpoint from;
+    CHECK(as_text(peer.receive(&from)) == "to the peer");
+    CHECK(from == *relayed);
+    peer.send(*relayed, as_bytes("and back"));
+    const auto back = al.end.receive();
+    const auto data = turn::parse_channel_data(back);
+    REQUIRE(data);
+    CHECK(data->number == 0x4001);
+    CHECK(as_text(data->payload) == "and back");
+  }
+}
+
+TEST_CASE("what is relayed nowhere: other programs on the server, wrong secrets, no TURN at all") {
+  SUBCASE("the machine's own addresses, by default") {
+    ::setenv("TURN_SECRET", "north", 1);
+    const server_process server;
+    turn_user al(server.stun, "al", "north");
+    REQUIRE(turn_user::code(al.allocate()) == 0);
+    // 127.0.0.1 is this very machine: permitted, since relayed ports are there, and reached at
+    // those alone.
+    udp_end victim;
+    const auto bound = al.ask(method::channel_bind, [&](auto& w) {
+      w.template put<attr::channel_number>(0x4001).template put<attr::xor_peer_address>(
+          victim.local());
+    });
+    CHECK(turn_user::code(bound) == 0);
+    std::array<std::byte, 64> buffer;
+    al.end.send(server.stun, *turn::write_channel_data(buffer, 0x4001, as_bytes("evil"), false));
+    const auto other = al.ask(method::create_permission, [&](auto& w) {
+      w.template put<attr::xor_peer_address>(*parse_endpoint("10.1.2.3:5"));
+    });
+    CHECK(turn_user::code(other) == 403);
+    // Answered behind the datagram above: had that been relayed, it would be here.
+    udp_end honest;
+    honest.send(victim.local(), as_bytes("first"));
+    CHECK(as_text(victim.receive()) == "first");
+  }
+  SUBCASE("a wrong secret") {
+    const auto server = relay({});
+    turn_user mallory(server.stun, "mallory", "south");
+    CHECK(turn_user::code(mallory.allocate()) == 401);
+  }
+  SUBCASE("--no-turn: Binding alone") {
+    const server_process server({"--no-turn"});
+    udp_end asker;
+    std::array<std::byte, 64> buffer;
+    seeded_random random{1};
+    const auto send = [&](method m) {
+      stun::message_writer w(buffer, {m, stun::kind::request}, stun::make_transaction_id(random));
+      asker.send(server.stun, *w.finish());
+    };
+    send(method::allocate);
+    send(method::binding);
+    const auto answer = asker.receive();
+    CHECK(stun::message_view::parse(answer)->type() == stun::binding_success);
+  }
+}
+
+}  // namespace
+}  // namespace nat::test
