@@ -61,8 +61,7 @@ endpoint stun_service::add(const endpoint& where) {
 
 void stun_service::serve_relays(turn::server_config config, random_source& random) {
   client_door& door = *this;
-  relays_ =
-      std::make_unique<relay_service>(poller_, queue_, door, now_, std::move(config), random);
+  relays_ = std::make_unique<relay_service>(poller_, queue_, door, now_, std::move(config), random);
 }
 
 void stun_service::start() {

@@ -13,8 +13,8 @@ namespace nat::turn {
 
 inline constexpr std::uint16_t first_channel = 0x4000;  // RFC 8656, 12
 inline constexpr std::uint16_t last_channel = 0x4FFF;
-// RFC 5766, 11: clients that have not heard of RFC 8656's narrower range choose up to here, coturn's
-// utilities among them. Read, and served; never chosen.
+// RFC 5766, 11: clients that have not heard of RFC 8656's narrower range choose up to here,
+// coturn's utilities among them. Read, and served; never chosen.
 inline constexpr std::uint16_t last_channel_5766 = 0x7FFF;
 inline constexpr std::size_t channel_header_size = 4;
 
