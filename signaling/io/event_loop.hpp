@@ -47,6 +47,9 @@ class event_loop {
   // Before run().
   void add_listener(socket_handle);
   endpoint add_stun(const endpoint& where) { return stun_.add(where); }  // as bound
+  endpoint add_stun_alternate(const endpoint& primary, const endpoint& alternate) {
+    return stun_.add_alternate(primary, alternate);
+  }
   void serve_relays(turn::server_config);
   [[nodiscard]] boost::asio::io_context& context() noexcept { return context_; }
   // Until stop() or the end of a drain.

@@ -1,9 +1,12 @@
 #include "signaling/io/options.hpp"
 
+#include <algorithm>
+#include <array>
 #include <charconv>
 #include <fstream>
 #include <sstream>
 #include <thread>
+#include <utility>
 
 #include <CLI/CLI.hpp>
 
@@ -18,14 +21,13 @@ struct absent_option {
   bool takes_value;
 };
 constexpr absent_option absent_options[] = {
-    {"--stun-alternate", "this version does not speak RFC 5780", true},
     {"--tls-cert", "this version does not speak TLS; put a proxy that does in front of it", true},
     {"--tls-key", "this version does not speak TLS; put a proxy that does in front of it", true},
     {"--cluster", "this version runs on one machine only", true},
 };
 
 struct raw_options {
-  std::vector<std::string> listen, stun, proxies, relay_allow, relay_deny;
+  std::vector<std::string> listen, stun, proxies, relay_allow, relay_deny, alternates;
   std::string external, admin = "127.0.0.1:9090", format = "text", secret_file,
                         relay_ports = "49152-65535";
   bool no_stun = false, turn = false, no_turn = false;
@@ -41,6 +43,10 @@ void add_addresses(CLI::App& app, options& out, raw_options& raw) {
       ->envname("SIGNALING_LISTEN");
   app.add_option("--stun", raw.stun,
                  "embedded STUN server; repeatable [0.0.0.0:3478 and [::]:3478]")
+      ->type_name("ADDR:PORT");
+  app.add_option("--stun-alternate", raw.alternates,
+                 "second address and port of this machine, for NAT behaviour tests (RFC 5780) with "
+                 "the --stun address of the same family; repeatable [none]")
       ->type_name("ADDR:PORT");
   app.add_flag("--no-stun", raw.no_stun, "no embedded STUN server");
   app.add_option("--ice-server", out.ice_servers,
@@ -206,6 +212,37 @@ std::optional<std::uint16_t> port_from(std::string_view text) {
   return port;
 }
 
+// RFC 5780, 4.1 and 6: another address and another port than the primary's, which has to be known.
+void interpret_alternates(options& out, const raw_options& raw) {
+  constexpr auto option = "--stun-alternate";
+  std::array<bool, 2> seen{};
+  for (const auto& text : raw.alternates) {
+    const auto alternate = endpoint_from(option, text);
+    if (std::exchange(seen[alternate.ip.v4 ? 0 : 1], true)) {
+      throw CLI::ValidationError(option, "is taken once for IPv4 and once for IPv6");
+    }
+    const auto primary = std::ranges::find_if(out.stun, [&](const endpoint& e) {
+      return e.ip.v4 == alternate.ip.v4 && !is_unspecified(e.ip);
+    });
+    if (primary == out.stun.end()) {
+      throw CLI::ValidationError(option,
+                                 "needs the first address by name: --stun ADDR:PORT with an "
+                                 "address of the same family, not a wildcard");
+    }
+    if (is_unspecified(alternate.ip) || alternate.ip == primary->ip ||
+        (alternate.port == primary->port && alternate.port != 0)) {
+      throw CLI::ValidationError(
+          option, "must differ from " + to_string(*primary) + " in address and in port");
+    }
+    if (out.external_address) {
+      throw CLI::ValidationError(option,
+                                 "can't be had behind --external-address: clients would be "
+                                 "told addresses that they can't reach");
+    }
+    out.stun_alternate.push_back(alternate);
+  }
+}
+
 void interpret_relay(options& out, const raw_options& raw) {
   if (raw.turn && raw.no_turn) throw CLI::ValidationError("--no-turn", "contradicts --turn");
   if (raw.turn && raw.no_stun) {
@@ -253,6 +290,7 @@ void interpret(options& out, const raw_options& raw) {
   }
   out.trusted_proxies = prefixes_from("--trusted-proxy", raw.proxies);
   interpret_relay(out, raw);
+  interpret_alternates(out, raw);
   for (const auto& url : out.ice_servers) check_url(url);
   out.turn_secret = secret_from(raw.secret_file);
   if (const char* tokens = std::getenv("SIGNALING_TOKENS")) out.tokens = tokens;

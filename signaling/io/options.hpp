@@ -16,7 +16,7 @@
 namespace nat::signaling::io {
 
 struct options {
-  std::vector<endpoint> listen, stun;
+  std::vector<endpoint> listen, stun, stun_alternate;
   bool listen_given = false,
        stun_given = false;  // else: the defaults, of which IPv6 may be missing
   std::optional<address> external_address;

@@ -28,6 +28,7 @@ std::string list(const std::vector<endpoint>& all, std::string_view scheme) {
 
 std::string to_json(const server_addresses& a) {
   auto out = "{\"websocket\":" + list(a.websocket, "ws://") + ",\"stun\":" + list(a.stun, "");
+  if (!a.stun_alternate.empty()) out += ",\"stun_alternate\":" + list(a.stun_alternate, "");
   if (a.admin) out += ",\"admin\":\"" + to_string(*a.admin) + '"';
   return out + '}';
 }

@@ -11,7 +11,7 @@
 namespace nat::signaling::io {
 
 struct server_addresses {
-  std::vector<endpoint> websocket, stun;
+  std::vector<endpoint> websocket, stun, stun_alternate;
   std::optional<endpoint> admin;
 };
 

@@ -2,6 +2,7 @@
 
 #include <sys/resource.h>
 
+#include <algorithm>
 #include <csignal>
 #include <thread>
 
@@ -48,6 +49,7 @@ class server {
     use_access(read_access(options_, random_));
     listen();
     listen_stun();
+    listen_stun_alternates();
     listen_admin();
     plan_announcement();
     serve_relays();
@@ -112,6 +114,20 @@ class server {
     });
   }
 
+  void listen_stun_alternates() {
+    bind_each(options_.stun_alternate, true, [this](endpoint where) {
+      const auto& primary = *std::ranges::find_if(addresses_.stun, [&](const endpoint& e) {
+        return e.ip.v4 == where.ip.v4 && !is_unspecified(e.ip);
+      });
+      for (const auto& e :
+           {where, endpoint{where.ip, primary.port}, endpoint{primary.ip, where.port}}) {
+        require_free_udp_port(e);
+      }
+      for (auto& loop : loops_) where = loop->add_stun_alternate(primary, where);
+      addresses_.stun_alternate.push_back(where);
+    });
+  }
+
   void listen_admin() {
     if (!options_.admin) return;
     auto socket = listen_on(*options_.admin, purpose::admin, true);
@@ -148,6 +164,9 @@ class server {
     for (const auto& e : addresses_.websocket) log_info("listening on ws://" + to_string(e));
     for (const auto& e : addresses_.stun) {
       log_info("listening on stun:" + to_string(e) + (announcement_.turn ? ", which relays" : ""));
+    }
+    for (const auto& e : addresses_.stun_alternate) {
+      log_info("listening on stun:" + to_string(e) + " (alternate, RFC 5780)");
     }
     if (addresses_.admin)
       log_info("listening on http://" + to_string(*addresses_.admin) + " (admin)");

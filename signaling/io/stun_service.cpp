@@ -7,7 +7,6 @@
 #include "protocol/base/ensure.hpp"
 #include "stun/io/receive_batch.hpp"
 #include "stun/io/udp_descriptor.hpp"
-#include "stun/server.hpp"
 
 namespace nat::signaling::io {
 
@@ -33,6 +32,12 @@ class stun_service::front final : public pollable {
         wildcard_(is_unspecified(local_.ip)) {}
 
   void handle_ready(std::uint32_t) override { owner_.take(*this); }
+  void take_part(const behavior& all, stun::server_door as) noexcept {
+    behavior_ = &all;
+    door_ = as;
+  }
+  [[nodiscard]] const behavior* part_of() const noexcept { return behavior_; }
+  [[nodiscard]] const stun::server_door& door() const noexcept { return door_; }
   [[nodiscard]] int descriptor() const noexcept { return descriptor_.get(); }
   [[nodiscard]] const endpoint& local() const noexcept { return local_; }
   [[nodiscard]] bool serves(const endpoint& e) const noexcept {
@@ -48,6 +53,8 @@ class stun_service::front final : public pollable {
   socket_handle descriptor_;
   endpoint local_;
   bool wildcard_;
+  const behavior* behavior_ = nullptr;  // of RFC 5780's four, this is door_
+  stun::server_door door_;
 };
 
 stun_service::stun_service(poller& p, const time_point& now) : poller_(p), now_(now) {}
@@ -57,6 +64,24 @@ stun_service::~stun_service() = default;
 endpoint stun_service::add(const endpoint& where) {
   fronts_.push_back(std::make_unique<front>(*this, where));
   return fronts_.back()->local();
+}
+
+endpoint stun_service::add_alternate(const endpoint& primary, const endpoint& alternate) {
+  auto& all = *behaviors_.emplace_back(std::make_unique<behavior>());
+  const auto place = [&](front& f, stun::server_door door) {
+    f.take_part(all, door);
+    all.doors[behavior::index(door)] = &f;
+  };
+  const auto first = std::ranges::find(fronts_, primary, [](const auto& f) { return f->local(); });
+  ensure(first != fronts_.end() && !is_unspecified(primary.ip));
+  place(**first, {});
+  all.addresses = {primary, add(alternate)};
+  place(*fronts_.back(), {true, true});
+  for (const stun::server_door door : {stun::server_door{true, false}, {false, true}}) {
+    add(all.addresses.at(door));
+    place(*fronts_.back(), door);
+  }
+  return all.addresses.alternate;
 }
 
 void stun_service::serve_relays(turn::server_config config, random_source& random) {
@@ -92,13 +117,25 @@ void stun_service::take(front& f) {
 void stun_service::dispatch(const front& f, const path& from, byte_view datagram) {
   if (relays_ && !is_binding_request(datagram) && relays_->handle_client(from, datagram)) return;
   ++requests_;
+  if (f.part_of() != nullptr) return answer_behavior(f, from, datagram);
   std::array<std::byte, stun::max_binding_answer> out;
-  const auto reply = stun::answer(datagram, from.remote, out);
+  if (const auto reply = stun::answer(datagram, from.remote, out)) send(f, from, *reply);
+}
+
+void stun_service::answer_behavior(const front& f, const path& from, byte_view request) {
+  const auto& all = *f.part_of();
+  std::array<std::byte, stun::max_behavior_answer> out;
+  const auto reply = stun::answer(request, from.remote, f.door(), all.addresses, out);
   if (!reply) return;
+  const auto& through = *all.doors[behavior::index(reply->through)];
+  send(through, {transport::udp, through.local(), reply->to}, reply->data);
+}
+
+void stun_service::send(const front& f, const path& reply, byte_view made_elsewhere) {
   ++answers_;
-  const auto made = queue_.room(reply->size());
-  std::memcpy(made.data(), reply->data(), reply->size());
-  queue_.push(f.descriptor(), from.remote, f.source(from.local.ip), made);
+  const auto made = queue_.room(made_elsewhere.size());
+  std::memcpy(made.data(), made_elsewhere.data(), made_elsewhere.size());
+  queue_.push(f.descriptor(), reply.remote, f.source(reply.local.ip), made);
 }
 
 const stun_service::front* stun_service::front_of(const endpoint& local) const noexcept {
@@ -117,12 +154,7 @@ void stun_service::forward(const turn::to_client& out) {
 }
 
 void stun_service::answer(const transmit& t) {
-  const auto* f = front_of(t.via.local);
-  if (f == nullptr) return;
-  ++answers_;
-  const auto made = queue_.room(t.data.size());
-  std::memcpy(made.data(), t.data.data(), t.data.size());
-  queue_.push(f->descriptor(), t.via.remote, f->source(t.via.local.ip), made);
+  if (const auto* f = front_of(t.via.local)) send(*f, t.via, t.data);
 }
 
 hub::stun_counters stun_service::stats() const noexcept {

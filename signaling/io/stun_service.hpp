@@ -1,9 +1,11 @@
 #pragma once
 
 // The embedded STUN and TURN server of one event loop, over UDP: Binding answered statelessly
-// (stun/server.hpp), from the address that was asked, to the sender and nobody else; all else is
-// the relay_service's, where there is one.
+// (stun/server.hpp), to the sender and nobody else, from the address that was asked or, by RFC
+// 5780, from another of the four that an alternate address makes; all else is the relay_service's,
+// where there is one.
 
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <vector>
@@ -14,6 +16,7 @@
 #include "signaling/io/relay_service.hpp"
 #include "signaling/io/sockets.hpp"
 #include "stun/io/gather_queue.hpp"
+#include "stun/server.hpp"
 
 namespace nat::signaling::io {
 
@@ -26,6 +29,9 @@ class stun_service final : private client_door {
   // Throws boost::system::system_error where the address can't be had. The port is shared with
   // other loops' sockets (SO_REUSEPORT). Returns the address as bound.
   endpoint add(const endpoint&);
+  // Gives the socket at `primary`, which was added and is no wildcard, the three that RFC 5780 asks
+  // for beside it. Another address and port of the same family; port 0 as in add().
+  endpoint add_alternate(const endpoint& primary, const endpoint& alternate);
   void serve_relays(turn::server_config, random_source&);
   void start();
   void tick(std::int64_t unix_seconds);
@@ -34,9 +40,19 @@ class stun_service final : private client_door {
 
  private:
   class front;
+  // The four sockets of RFC 5780, by the door they are (stun/server.hpp).
+  struct behavior {
+    stun::behavior_addresses addresses;
+    std::array<const front*, 4> doors;
+    [[nodiscard]] static std::size_t index(const stun::server_door& door) noexcept {
+      return (door.alternate_ip ? 2U : 0U) + (door.alternate_port ? 1U : 0U);
+    }
+  };
 
   void take(front&);
   void dispatch(const front&, const path& from, byte_view datagram);
+  void answer_behavior(const front&, const path& from, byte_view request);
+  void send(const front&, const path& reply, byte_view made_elsewhere);
   void forward(const turn::to_client&) override;
   void answer(const transmit&) override;
   [[nodiscard]] const front* front_of(const endpoint& local) const noexcept;
@@ -45,6 +61,7 @@ class stun_service final : private client_door {
   const time_point& now_;
   stun::io::gather_queue queue_;
   std::vector<std::unique_ptr<front>> fronts_;
+  std::vector<std::unique_ptr<behavior>> behaviors_;
   std::unique_ptr<relay_service> relays_;
   std::uint64_t requests_ = 0, answers_ = 0;
 };

@@ -139,6 +139,40 @@ TEST_CASE("a client, its relayed address and a peer, on every number of loops") 
   }
 }
 
+TEST_CASE("RFC 5780: a second address, and answers from each of the four sockets") {
+  const server_process server({"--stun-alternate", "127.0.0.2:0", "--threads", "2"});
+  seeded_random random{1};
+  udp_end asker;
+  const auto ask = [&](const endpoint& to, stun::change_value change, endpoint& from) {
+    std::array<std::byte, 64> buffer;
+    stun::message_writer w(buffer, stun::binding_request, stun::make_transaction_id(random));
+    asker.send(to, *w.put<attr::change_request>(change).finish());
+    return asker.receive(&from);
+  };
+  endpoint from;
+  const auto first = ask(server.stun, {false, false}, from);
+  CHECK(from == server.stun);
+  const auto view = *stun::message_view::parse(first);
+  CHECK(view.get<attr::xor_mapped_address>() == asker.local());
+  CHECK(view.get<attr::response_origin>() == server.stun);
+  const auto other = view.get<attr::other_address>();
+  REQUIRE(other);
+  CHECK(other->ip == *parse_address("127.0.0.2"));
+  CHECK(server.ready_text().contains("\"stun_alternate\":[\"" + to_string(*other) + "\"]"));
+  for (const auto& at : {server.stun, endpoint{server.stun.ip, other->port},
+                         endpoint{other->ip, server.stun.port}, *other}) {
+    for (const bool ip : {false, true}) {
+      for (const bool port : {false, true}) {
+        const auto answer = ask(at, {ip, port}, from);
+        CHECK(stun::message_view::parse(answer)->type() == stun::binding_success);
+        const auto& there = server.stun;
+        CHECK(from.ip == ((at.ip == there.ip) == ip ? other->ip : there.ip));
+        CHECK(from.port == ((at.port == there.port) == port ? other->port : there.port));
+      }
+    }
+  }
+}
+
 TEST_CASE("what is relayed nowhere: other programs on the server, wrong secrets, no TURN at all") {
   SUBCASE("the machine's own addresses, by default") {
     ::setenv("TURN_SECRET", "north", 1);

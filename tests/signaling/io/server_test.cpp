@@ -408,6 +408,11 @@ TEST_CASE("what can't start says why in one line, with status 2") {
   check({"--ice-server", "http://x"}, "http://x");
   check({"--relay-ports", "5001-5000"}, "5001-5000");
   check({"--relay-allow", "10.0.0.1/8"}, "10.0.0.1/8");
+  check({"--stun-alternate", "127.0.0.2:3479"}, "--stun ADDR:PORT");
+  check({"--stun", "127.0.0.1:3478", "--stun-alternate", "127.0.0.2:3478"}, "127.0.0.1:3478");
+  check({"--stun", "127.0.0.1:3478", "--stun-alternate", "127.0.0.1:3479"}, "127.0.0.1:3478");
+  check({"--listen", "127.0.0.1:0", "--stun", "127.0.0.1:0", "--stun-alternate", "192.0.2.1:0"},
+        "is not an address of this machine");
   check({"--turn", "--no-turn"}, "--no-turn");
   check({"--turn", "--no-stun"}, "--no-stun");
   check({"--listen", "127.0.0.1:0", "--no-stun", "--admin", "none", "--log-level", "warn",
