@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "ice/gather/mdns.hpp"
+#include "ice/pairing.hpp"
 #include "peer-cli/session/candidate_text.hpp"
 #include "protocol/demux.hpp"
 
@@ -119,6 +120,7 @@ void link::add_address(const sdp::candidate& candidate, time_point now) {
   const auto usable = from_sdp(candidate);
   if (usable && remote_known_ < config_.agent.max_remote_candidates) {
     ++remote_known_;
+    heard_.reset();  // what looked peer-reflexive may be known better by this
     note("remote candidate " + std::string(to_string(usable->kind)) + ' ' +
              to_string(usable->address),
          now);
@@ -183,8 +185,20 @@ bool link::handle_datagram(const path& from, byte_view datagram, time_point now)
   return true;
 }
 
+std::optional<ice::connected> link::describe(const path& via) const {
+  if (current_ && current_->via == via) return current_;
+  for (auto& pair : agent_.pairs()) {
+    if (pair.local.base != via.local || pair.remote.address != via.remote) continue;
+    if (ice::is_relayed(pair.remote)) pair.remote.kind = ice::candidate_kind::relayed;
+    return ice::connected{via, pair.local, pair.remote, pair.nominated,
+                          pair.rtt.value_or(duration{})};
+  }
+  return std::nullopt;
+}
+
 void link::count_received(const path& from, std::size_t size) {
-  const bool relayed = current_ && current_->via == from && is_relayed(*current_);
+  if (!heard_ || heard_->via != from) heard_ = describe(from);
+  const bool relayed = heard_ && is_relayed(*heard_);
   (relayed ? traffic_.relay_received : traffic_.direct_received) += size;
 }
 

@@ -124,6 +124,8 @@ class link {
   [[nodiscard]] const std::string& remote_id() const { return config_.remote_id; }
   [[nodiscard]] const ice::agent& agent() const { return agent_; }
   [[nodiscard]] const std::optional<ice::connected>& current() const { return current_; }
+  // The path that the channel's last datagram came over: what the other end has selected.
+  [[nodiscard]] const std::optional<ice::connected>& heard() const { return heard_; }
   [[nodiscard]] std::optional<duration> connect_time() const { return connect_time_; }
   [[nodiscard]] std::optional<duration> secure_time() const { return secure_time_; }
   [[nodiscard]] const std::vector<timeline_entry>& timeline() const { return timeline_; }
@@ -143,6 +145,7 @@ class link {
   void fail_proof(time_point now);
   bool handle_authentication(datachannel::event&, time_point now);
   void note(std::string what, time_point now);
+  [[nodiscard]] std::optional<ice::connected> describe(const path&) const;
   void count_received(const path&, std::size_t);
   void fail(failure, time_point now);
 
@@ -169,7 +172,7 @@ class link {
   std::size_t remote_known_ = 0;
   std::deque<bytes> early_;
 
-  std::optional<ice::connected> current_;
+  std::optional<ice::connected> current_, heard_;
   std::optional<duration> connect_time_, secure_time_;
   std::vector<timeline_entry> timeline_;
   path_bytes traffic_;
