@@ -27,6 +27,10 @@ int main(int argc, char** argv) {
         return run_pipe(options);
       case verb::check:
         return run_check(options);
+      case verb::ping:
+        return run_ping(options);
+      case verb::bench:
+        return run_bench(options);
       case verb::stun:
         return run_stun(options);
       case verb::gather:

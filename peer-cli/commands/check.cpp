@@ -2,10 +2,10 @@
 
 #include <utility>
 
-#include "peer-cli/commands/check_answer.hpp"
 #include "peer-cli/commands/commands.hpp"
 #include "peer-cli/commands/reporter.hpp"
 #include "peer-cli/io/runtime.hpp"
+#include "peer-cli/session/echo.hpp"
 
 namespace nat::commands {
 namespace {
@@ -22,7 +22,7 @@ class check_command final : public peer_io::command {
     auto* const link = peer.current();
     if (std::holds_alternative<session::link_ready>(event) && link) {
       datachannel::channel_options channel;
-      channel.label = check_label;
+      channel.label = session::check_label;
       channel_ = link->open(channel, now);
       sent_ = now;
       if (channel_) static_cast<void>(link->send(*channel_, as_bytes(question), false, now));
@@ -57,6 +57,10 @@ class check_command final : public peer_io::command {
     says_.report(relayed ? "relay" : "direct", link,
                  link->agent().rtt().value_or(*answered_ - sent_), std::nullopt);
     finish(says_.status_after(expected ? exit_status::done : exit_status::unexpected));
+  }
+
+  [[nodiscard]] std::optional<time_point> next_timeout() const override {
+    return answered_ ? std::optional(*answered_ + patience) : std::nullopt;
   }
 
   void interrupted(session::peer& peer, time_point) override {

@@ -11,6 +11,7 @@
 
 #include <CLI/CLI.hpp>
 
+#include "peer-cli/session/bench.hpp"
 #include "peer-cli/session/ice_url.hpp"
 #include "protocol/crypto/system_random.hpp"
 #include "protocol/signal/messages.hpp"
@@ -74,6 +75,7 @@ void parse_port_range(const std::string& text, options& out) {
 struct raw_options {  // as typed
   std::string token_file, secret_file, ice_username, ice_credential_file, policy = "all", port,
                                                                           level;
+  std::string direction = "both";
   std::vector<std::string> ice_servers, bind;
   bool verbose = false, quiet = false;
 };
@@ -120,7 +122,24 @@ void add_common(CLI::App& app, options& out, raw_options& raw) {
       ->check(CLI::IsMember({"error", "info", "debug"}));
 }
 
-void add_commands(CLI::App& app, options& out) {
+void add_measurements(CLI::App& ping, CLI::App& bench, options& out, raw_options& raw) {
+  ping.add_option("-c,--count", out.count, "Round trips [until interrupted]")
+      ->check(CLI::Range(std::uint64_t{1}, std::uint64_t{1'000'000'000}));
+  ping.add_option("-i,--interval", out.interval_seconds, "Seconds between them")
+      ->check(CLI::Range(0.01, 3'600.0))
+      ->capture_default_str();
+  ping.add_flag("--until-direct", out.until_direct,
+                "End with 0 after the first round trip over a direct path; 8 where the count or "
+                "--timeout ends first");
+  bench.add_option("--seconds", out.length_seconds, "How long to send")
+      ->check(CLI::Range(0.1, std::chrono::duration<double>(session::max_bench_length).count()))
+      ->capture_default_str();
+  bench.add_option("--direction", raw.direction, "up: from here; down: to here")
+      ->check(CLI::IsMember({"up", "down", "both"}))
+      ->capture_default_str();
+}
+
+void add_commands(CLI::App& app, options& out, raw_options& raw) {
   app.require_subcommand(1);
   app.fallthrough();
   auto* const listen = app.add_subcommand("listen", "Register, wait for a peer, and be its pipe");
@@ -128,7 +147,12 @@ void add_commands(CLI::App& app, options& out) {
   auto* const connect =
       app.add_subcommand("connect", "Be the other end of a listening peer's pipe");
   auto* const check = app.add_subcommand("check", "Find a path to a listening peer, report, end");
-  for (auto* const command : {connect, check}) {
+  auto* const ping =
+      app.add_subcommand("ping", "Round trips to a listening peer, and the path of each");
+  auto* const bench =
+      app.add_subcommand("bench", "Throughput to and from a listening peer, as both ends see it");
+  add_measurements(*ping, *bench, out, raw);
+  for (auto* const command : {connect, check, ping, bench}) {
     command->add_option("PEER", out.target, "The other peer's name")->required();
   }
   check->add_option("--expect", out.expect, "Status 8 unless the path is this one")
@@ -144,7 +168,8 @@ void check_names(const options& out) {
     throw CLI::ValidationError("--id",
                                "'" + out.id + "' is no name: 1 to 64 of A-Z a-z 0-9 . _ ~ -");
   }
-  const bool targeted = out.command == verb::connect || out.command == verb::check;
+  const bool targeted = out.command == verb::connect || out.command == verb::check ||
+                        out.command == verb::ping || out.command == verb::bench;
   if (targeted && !signal::is_peer_id(out.target)) {
     throw CLI::ValidationError("PEER",
                                "'" + out.target + "' is no name: 1 to 64 of A-Z a-z 0-9 . _ ~ -");
@@ -181,6 +206,11 @@ void interpret(options& out, const raw_options& raw) {
   out.policy = raw.policy == "direct"  ? session::path_policy::direct
                : raw.policy == "relay" ? session::path_policy::relay
                                        : session::path_policy::all;
+  if (out.until_direct && out.policy == session::path_policy::relay) {
+    throw CLI::ValidationError("--until-direct", "with --policy relay no path is ever direct");
+  }
+  out.up = raw.direction != "down";
+  out.down = raw.direction != "up";
   for (const auto& text : raw.bind) {
     const auto ip = parse_address(text);
     if (!ip) throw CLI::ValidationError("--bind", "'" + text + "' is no IP address");
@@ -213,19 +243,25 @@ options parse_options(int argc, char** argv) {
       "  peer-cli -s ws://host.example:8080 connect alice < file.txt       on the other\n"
       "  peer-cli -s ws://host.example:8080 check alice --expect direct    find a path, report, "
       "end\n"
+      "  peer-cli -s ws://host.example:8080 ping alice -c 5                round trips and their "
+      "paths\n"
+      "  peer-cli -s ws://host.example:8080 ping alice --until-direct      wait for a direct path\n"
+      "  peer-cli -s ws://host.example:8080 bench alice --direction up     throughput\n"
       "  peer-cli stun stun:host.example                                   the public address\n"
       "\n"
       "Status: 0 done, 1 internal error, 2 usage, 3 signaling server, 4 peer not there, 5 no "
       "path,\n"
       "6 wrong secret or fingerprint, 7 path lost, 8 not the path expected, 130 interrupted.");
   add_common(app, out, raw);
-  add_commands(app, out);
+  add_commands(app, out, raw);
   try {
     app.parse(argc, argv);
     const auto name = app.get_subcommands().front()->get_name();
     out.command = name == "listen"    ? verb::listen
                   : name == "connect" ? verb::connect
                   : name == "check"   ? verb::check
+                  : name == "ping"    ? verb::ping
+                  : name == "bench"   ? verb::bench
                   : name == "stun"    ? verb::stun
                                       : verb::gather;
     interpret(out, raw);
@@ -252,8 +288,7 @@ session::peer_config peer_config_of(const options& from) {
   config.policy = from.policy;
   config.secret = from.secret;
   config.servers = from.ice_servers;
-  config.timeout =
-      std::chrono::duration_cast<duration>(std::chrono::duration<double>(from.timeout_seconds));
+  config.timeout = from.timeout();
   return config;
 }
 

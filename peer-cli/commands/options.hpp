@@ -12,7 +12,7 @@
 
 namespace nat::commands {
 
-enum class verb : std::uint8_t { listen, connect, check, stun, gather };
+enum class verb : std::uint8_t { listen, connect, check, ping, bench, stun, gather };
 
 struct options {
   verb command = verb::listen;
@@ -20,6 +20,11 @@ struct options {
   std::string url;                    // of `stun`
   std::optional<std::string> expect;  // direct, relay
   bool keep = false;
+  std::optional<std::uint64_t> count;  // of pings
+  double interval_seconds = 1;         // between them
+  bool until_direct = false;
+  double length_seconds = 5;    // of a bench
+  bool up = true, down = true;  // its directions, from here
 
   std::string server = "ws://127.0.0.1:8080";
   std::string id;
@@ -37,6 +42,15 @@ struct options {
   int json_descriptor =
       -1;             // -1: standard output, or standard error for commands that carry payload
   int verbosity = 0;  // -1 quiet, 0, 1 verbose
+
+  [[nodiscard]] duration timeout() const { return of(timeout_seconds); }
+  [[nodiscard]] duration interval() const { return of(interval_seconds); }
+  [[nodiscard]] duration length() const { return of(length_seconds); }
+
+ private:
+  static duration of(double seconds) {
+    return std::chrono::duration_cast<duration>(std::chrono::duration<double>(seconds));
+  }
 };
 
 // What the process should do at once instead of running: after --help, --version or a usage error.

@@ -7,11 +7,13 @@
 #include <cstring>
 #include <utility>
 
-#include "peer-cli/commands/check_answer.hpp"
 #include "peer-cli/commands/commands.hpp"
+#include "peer-cli/commands/cpu_clock.hpp"
 #include "peer-cli/commands/reporter.hpp"
 #include "peer-cli/io/runtime.hpp"
 #include "peer-cli/io/standard_streams.hpp"
+#include "peer-cli/session/bench.hpp"
+#include "peer-cli/session/echo.hpp"
 #include "peer-cli/session/pipe.hpp"
 
 namespace nat::commands {
@@ -42,14 +44,16 @@ class pipe_command final : public peer_io::command {
       channel_opened(*opened, *link, now);
     } else if (auto* const message = std::get_if<datachannel::message>(&event); message) {
       // The link may be over already, with its last messages still on their way to us.
-      if (link && check_.answer(*message, *link, now)) {
-        return says_.message(*link, message->data.size());
-      }
+      if (link && answer(*message, *link, now)) return;
       if (pipe_ && pipe_->id() == message->id) pipe_->received(std::move(*message), link, now);
     } else if (const auto* const room = std::get_if<datachannel::writable>(&event); room && link) {
       if (pipe_ && pipe_->id() == room->id) pipe_->handle_writable(*link, now);
     } else if (const auto* const closed = std::get_if<datachannel::channel_closed>(&event)) {
       if (pipe_ && pipe_->id() == closed->id) pipe_->handle_closed();
+      echo_.handle_closed(closed->id);
+      bench_.handle_closed(closed->id);
+    } else if (std::holds_alternative<session::path_found>(event)) {
+      bench_.handle_path_change();
     } else if (auto* const ended = std::get_if<session::link_ended>(&event)) {
       link_ended(ended->why, peer);
     } else if (const auto* const failure = std::get_if<session::failure>(&event)) {
@@ -58,8 +62,10 @@ class pipe_command final : public peer_io::command {
   }
 
   void advance(session::peer& peer, time_point now) override {
-    if (!pipe_ || status()) return;
     auto* const link = peer.current();
+    if (link && bench_.running()) bench_.advance(*link, read_clock(now));
+    if (const auto seen = bench_.poll_result(); seen && link) tell_bench(*seen, link->remote_id());
+    if (!pipe_ || status()) return;
     if (const auto* const data = pipe_->front(); data && !output_.writing()) {
       output_.write(*data, [this](int error) { written(error); });
     }
@@ -69,6 +75,10 @@ class pipe_command final : public peer_io::command {
                   [this](bytes data, int error) { input(std::move(data), error); });
     }
     if (pipe_->finished(*link) && !output_.writing()) link->shutdown(now);
+  }
+
+  [[nodiscard]] std::optional<time_point> next_timeout() const override {
+    return bench_.next_timeout();
   }
 
   void interrupted(session::peer&, time_point) override {
@@ -86,12 +96,28 @@ class pipe_command final : public peer_io::command {
 
   void channel_opened(const datachannel::channel_opened& opened, session::link& link,
                       time_point now) {
-    if (!opened.by_peer || check_.takes(opened) || pipe_ || options_.command == verb::connect)
-      return;
+    if (!opened.by_peer || options_.command == verb::connect) return;
+    if (echo_.takes(opened, link, now) || bench_.takes(opened, link, now) || pipe_) return;
     const auto& how = opened.options;
     if (how.ordered && !how.max_retransmits && !how.max_lifetime_ms) return start_pipe(opened.id);
     says_.say("a channel that may lose or reorder is no pipe; closed it");
     link.close_channel(opened.id, now);
+  }
+
+  // True: it was a check's, a ping's or a bench's, and is answered.
+  bool answer(const datachannel::message& message, session::link& link, time_point now) {
+    if (bench_.owns(message.id)) {
+      bench_.handle_message(message, link, read_clock(now));
+      return true;
+    }
+    const auto what = echo_.answer(message, link, now);
+    if (what == session::echo::kind::check) says_.message(link, message.data.size());
+    return what.has_value();
+  }
+
+  void tell_bench(const session::bench_view& seen, const std::string& by) {
+    says_.say("bench by " + by + ": " + std::to_string(seen.received) + " bytes received, " +
+              std::to_string(seen.sent) + " sent");
   }
 
   void start_pipe(datachannel::channel_id id) {
@@ -139,7 +165,8 @@ class pipe_command final : public peer_io::command {
   }
 
   void link_ended(std::optional<session::failure>& why, session::peer& peer) {
-    check_ = {};
+    echo_ = {};
+    bench_ = {};
     if (!pipe_) return ended_without_pipe(why);
     says_.closed(*peer.ended(), pipe_->sent(), pipe_->received_bytes());
     if (why) {
@@ -189,7 +216,8 @@ class pipe_command final : public peer_io::command {
   peer_io::input_stream input_;
   peer_io::output_stream output_;
   std::optional<session::pipe> pipe_;
-  check_answer check_;
+  session::echo echo_;
+  session::bench_answer bench_;
   bool reader_gone_ = false;
   std::optional<session::failure> broken_;
 };

@@ -7,7 +7,6 @@
 #include <array>
 #include <cerrno>
 #include <chrono>
-#include <cmath>
 #include <cstdio>
 #include <cstring>
 #include <iostream>
@@ -15,39 +14,12 @@
 
 #include <nlohmann/json.hpp>
 
+#include "peer-cli/commands/words.hpp"
 #include "protocol/dtls/certificate.hpp"
 
 namespace nat::commands {
 
-using json = nlohmann::ordered_json;
-
 namespace {
-
-// One decimal is what a network's milliseconds are worth to a reader; scripts get three.
-std::string short_ms(duration d) {
-  std::array<char, 32> text{};
-  const auto ms = milliseconds(d);
-  std::snprintf(text.data(), text.size(), ms < 10 ? "%.1f ms" : "%.0f ms", ms);
-  return text.data();
-}
-
-double json_ms(duration d) {
-  return std::round(milliseconds(d) * 1000) / 1000;
-}
-
-json to_json(const endpoint& e, transport proto) {
-  return {{"address", to_string(e.ip)}, {"port", e.port}, {"protocol", to_string(proto)}};
-}
-
-json to_json(const ice::candidate& c) {
-  auto out = to_json(c.address, c.proto);
-  out["type"] = to_string(c.kind);
-  return out;
-}
-
-const char* path_name(const ice::connected& c) {
-  return session::is_relayed(c) ? "relay" : "direct";
-}
 
 const char* state_name(ice::pair_state state) {
   switch (state) {
@@ -228,6 +200,12 @@ session::exit_status reporter::status_after(session::exit_status status) {
   state_->write(
       2, std::string("peer-cli: can't write the result: ") + std::strerror(state_->write_error));
   return session::exit_status::internal;
+}
+void reporter::emit(const char* name, json fields) {
+  state_->emit(name, std::move(fields));
+}
+void reporter::result(const std::string& line) {
+  state_->result(line);
 }
 void reporter::say(const std::string& line) {
   state_->say(line);

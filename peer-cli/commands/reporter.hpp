@@ -7,6 +7,8 @@
 #include <optional>
 #include <string>
 
+#include <nlohmann/json_fwd.hpp>
+
 #include "peer-cli/commands/options.hpp"
 #include "peer-cli/session/peer.hpp"
 
@@ -28,6 +30,10 @@ class reporter {
   void stun(const std::string& server, const endpoint& mapped, const path& over, duration rtt,
             const std::string& software);
   void gather_table();  // of the candidates seen so far
+
+  // What one command alone tells: an event of its own, and a line of its result.
+  void emit(const char* event, nlohmann::ordered_json fields);
+  void result(const std::string& line);
 
   void say(const std::string& line);       // to people, on standard error
   void say_more(const std::string& line);  // the same with -v

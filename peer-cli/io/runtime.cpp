@@ -176,6 +176,7 @@ bool runtime::may_end() const {
 
 void runtime::arm() {
   auto next = earlier(peer_.next_timeout(), last_moment_);
+  if (command_ && !command_->status()) next = earlier(next, command_->next_timeout());
   if (next == armed_) return;
   armed_ = next;
   if (!next) {

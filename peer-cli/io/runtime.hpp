@@ -44,8 +44,9 @@ class command {
  public:
   virtual ~command() = default;
   virtual void handle(session::peer_event&, session::peer&, time_point now) = 0;
-  // After every drain: the moment to move payload.
+  // After every drain, and at next_timeout: the moment to move payload.
   virtual void advance(session::peer&, time_point) {}
+  [[nodiscard]] virtual std::optional<time_point> next_timeout() const { return std::nullopt; }
   virtual void interrupted(session::peer&, time_point) = 0;
   // Set once the command is over; the runtime then ends everything in order.
   [[nodiscard]] std::optional<session::exit_status> status() const { return status_; }

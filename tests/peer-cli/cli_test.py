@@ -114,7 +114,10 @@ class Usage(unittest.TestCase):
                           ["--secret-file", "/nonexistent", "listen"], ["--ice-server", "stun:", "gather"],
                           ["--ice-server", "turn:127.0.0.1", "gather"], ["--bind", "nowhere", "listen"],
                           ["--bind", "192.0.2.77", "listen"], ["--port", "9-1", "listen"],
-                          ["--policy", "best", "listen"], ["check", "a", "--expect", "magic"]):
+                          ["--policy", "best", "listen"], ["check", "a", "--expect", "magic"],
+                          ["ping"], ["ping", "a", "-c", "0"], ["ping", "a", "-i", "0"],
+                          ["--policy", "relay", "ping", "a", "--until-direct"], ["bench"],
+                          ["bench", "a", "--seconds", "61"], ["bench", "a", "--direction", "sideways"]):
             with self.subTest(arguments):
                 done = subprocess.run([BIN / "peer-cli", *arguments], capture_output=True, text=True, timeout=LIMIT)
                 self.assertEqual(done.returncode, 2, done.stderr)
@@ -378,6 +381,111 @@ class Pipe(WithServer):
         peer.process.stdin = None
         self.assertEqual(hashlib.sha256(got).digest(), hashlib.sha256(source).digest())
         self.assertEqual((peer.finish()[0], listener.finish()[0]), (0, 0))
+
+
+class Measurements(WithServer):
+    def started(self, *arguments, event):
+        """A running command that has said `event` on standard output, where its lines go."""
+        peer = Peer(self.server, *arguments)
+        self.addCleanup(self.end, peer)
+        for line in peer.process.stdout:
+            got = peer.take(line)
+            if got and got["event"] == event:
+                return peer
+        raise AssertionError(f"ended without '{event}'")
+
+    def expect_pipe_untouched(self, listener, name):
+        peer = Peer(self.server, "connect", name)
+        self.assertEqual(listener.finish(b"all of it"), (0, b""))
+        self.assertEqual(peer.finish(), (0, b"all of it"))
+
+    def test_pings_are_told_one_by_one_and_summed_up_and_take_nothing_from_the_pipe(self):
+        listener = self.listen("pinged", stdin=subprocess.PIPE)
+        status, _, peer = run(self.server, "ping", "pinged", "-c", "3", "-i", "0.05")
+        self.assertEqual(status, 0)
+        pings = [e for e in peer.events if e["event"] == "ping"]
+        self.assertEqual([p["seq"] for p in pings], [1, 2, 3])
+        for ping in pings:
+            self.assertEqual((ping["path"], ping["remote"]["address"]), ("direct", "127.0.0.1"))
+            self.assertGreater(ping["rtt_ms"], 0)
+        summary = peer.events[-1]
+        self.assertEqual(summary["event"], "summary")
+        self.assertEqual([summary[k] for k in ("sent", "received", "lost", "direct", "relay")], [3, 3, 0, 3, 0])
+        times = sorted(p["rtt_ms"] for p in pings)
+        self.assertEqual([summary[k] for k in ("min_ms", "median_ms", "max_ms")], times)
+        self.assertLessEqual(summary["mdev_ms"], times[2])
+        self.expect_pipe_untouched(listener, "pinged")
+
+    def test_people_read_path_and_time_on_the_first_line(self):
+        self.listen("read", "--keep")
+        done = subprocess.run([BIN / "peer-cli", "-s", self.server.url, "--bind", "127.0.0.1", "ping", "read",
+                               "--until-direct"], capture_output=True, text=True, timeout=LIMIT)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        lines = done.stdout.splitlines()
+        self.assertRegex(lines[0], r"^direct, 127\.0\.0\.1:\d+, [\d.]+ ms, seq 1$")
+        self.assertIn("1 sent, 1 answered (1 direct, 0 by relay), 0 lost", lines[1])
+        self.assertRegex(lines[2], r"min/median/mean/max/mdev ([\d.]+/){4}[\d.]+ ms$")
+
+    def test_a_peer_that_freezes_shows_as_loss(self):
+        listener = self.listen("freezing", "--keep")
+        peer = self.started("ping", "freezing", "-c", "4", "-i", "0.2", event="ping")
+        listener.process.send_signal(signal.SIGSTOP)
+        status, _ = peer.finish()
+        self.assertEqual(status, 0)
+        summary = peer.events[-1]
+        self.assertEqual((summary["sent"], summary["received"] + summary["lost"]), (4, 4))
+        self.assertGreater(summary["lost"], 0)
+        lost = [e for e in peer.events if e["event"] == "ping" and e["rtt_ms"] is None]
+        self.assertEqual(len(lost), summary["lost"])
+
+    def test_interrupt_sums_up_and_is_130_and_the_listener_waits_on(self):
+        listener = self.listen("stopped", stdin=subprocess.PIPE)
+        for arguments, first, last in ((["ping", "stopped", "-i", "0.05"], "ping", "summary"),
+                                       (["bench", "stopped", "--seconds", "60"], "progress", "bench")):
+            peer = self.started(*arguments, event=first)
+            peer.process.send_signal(signal.SIGINT)
+            self.assertEqual(peer.finish()[0], 130)
+            self.assertEqual([e["event"] for e in peer.events[-2:]], [last, "error"])
+        self.expect_pipe_untouched(listener, "stopped")
+
+    def test_a_bench_counts_alike_at_both_ends(self):
+        listener = self.listen("fast", stdin=subprocess.PIPE)
+        for direction in ("up", "down", "both"):
+            with self.subTest(direction):
+                status, _, peer = run(self.server, "bench", "fast", "--seconds", "0.3", "--direction", direction)
+                self.assertEqual(status, 0)
+                result = peer.events[-1]
+                self.assertEqual((result["event"], result["path"]), ("bench", "direct"))
+                self.assertEqual({"up", "down"} & set(result),
+                                 {"up", "down"} if direction == "both" else {direction})
+                for one in {"up", "down"} & set(result):
+                    self.assertEqual(result[one]["sent_bytes"], result[one]["received_bytes"])
+                    self.assertGreater(result[one]["received_bytes"], 1_000_000)
+                    self.assertGreater(result[one]["bytes_per_second"], 0)
+                self.assertGreater(result["cpu_ns_per_byte"]["here"], 0)
+                self.assertGreater(result["cpu_ns_per_byte"]["there"], 0)
+                self.assertEqual(result["path_changes"], 0)
+        self.expect_pipe_untouched(listener, "fast")
+
+    def test_without_the_secret_nothing_is_measured(self):
+        for command in ("ping", "bench"):
+            self.listen("guarded-" + command, "--keep", env={"PEER_SECRET": "right"})
+            status, out, _ = run(self.server, command, "guarded-" + command, env={"PEER_SECRET": "wrong"})
+            self.assertEqual(status, 6)
+            self.assertNotIn(b'"rtt_ms"', out.split(b'"secured"')[-1])
+
+    def test_nobody_of_that_name_is_status_4(self):
+        for command in ("ping", "bench"):
+            self.assertEqual(run(self.server, command, "nobody")[0], 4)
+
+    def test_a_listener_that_dies_is_status_7_and_what_was_seen_is_told(self):
+        for command, first, last in ((["ping", "-i", "0.05"], "ping", "summary"),
+                                     (["bench", "--seconds", "60"], "progress", "bench")):
+            listener = self.listen("dying-" + command[0])
+            peer = self.started(command[0], "dying-" + command[0], *command[1:], event=first)
+            listener.process.send_signal(signal.SIGINT)
+            self.assertEqual(peer.finish()[0], 7)
+            self.assertEqual([e["event"] for e in peer.events[-2:]], [last, "error"])
 
 
 class Output(WithServer):
