@@ -96,7 +96,7 @@ std::optional<transmit> session_peer::poll_transmit() {
 }
 
 std::optional<time_point> session_peer::next_timeout() const {
-  return peer_.next_timeout();
+  return earlier(peer_.next_timeout(), pinger_ ? pinger_->next_timeout() : std::nullopt);
 }
 
 void session_peer::drain(time_point now) {
@@ -104,6 +104,7 @@ void session_peer::drain(time_point now) {
     more = false;
     while (const auto r = peer_.poll_request(now)) carry_out(*r), more = true;
     while (const auto e = peer_.poll_event(now)) note(*e, now), more = true;
+    ping(now);
   }
 }
 
@@ -133,11 +134,9 @@ void session_peer::note(const session::peer_event& e, time_point now) {
     log_.secured = now;
   } else if (std::holds_alternative<session::link_ready>(e)) {
     log_.ready = now;
-    if (peer_.config().target && to_send > 0) {
-      channel_ = peer_.current()->open({.label = "scenario"}, now);
-      send_more(now);
-    }
+    start(now);
   } else if (const auto* opened = std::get_if<datachannel::channel_opened>(&e)) {
+    if (pings || echo_.takes(*opened, *peer_.current(), now)) return;
     channel_ = opened->id;
     send_more(now);
   } else if (std::holds_alternative<datachannel::writable>(e)) {
@@ -152,8 +151,29 @@ void session_peer::note(const session::peer_event& e, time_point now) {
   }
 }
 
-void session_peer::take(const datachannel::message& m, time_point) {
+void session_peer::take(const datachannel::message& m, time_point now) {
+  auto* link = peer_.current();
+  if (pinger_ && link != nullptr) return pinger_->handle_message(m, *link, now);
+  if (link != nullptr && echo_.answer(m, *link, now)) return;
   for (const auto octet : m.data) log_.whole = log_.whole && octet == octet_at(log_.received++);
+}
+
+void session_peer::start(time_point now) {
+  auto* link = peer_.current();
+  if (link == nullptr || !peer_.config().target) return;
+  if (pings) {
+    channel_ = link->open(session::ping_channel(), now);
+    pinger_.emplace(*pings, *channel_, random_u64(world_.chance()), now);
+  } else if (to_send > 0) {
+    channel_ = link->open({.label = "scenario"}, now);
+    send_more(now);
+  }
+}
+
+void session_peer::ping(time_point now) {
+  if (!pinger_) return;
+  if (auto* link = peer_.current()) pinger_->advance(*link, now);
+  while (auto one = pinger_->poll_result()) log_.round_trips.push_back(std::move(*one));
 }
 
 void session_peer::send_more(time_point now) {

@@ -10,7 +10,9 @@
 #include <string>
 #include <vector>
 
+#include "peer-cli/session/echo.hpp"
 #include "peer-cli/session/peer.hpp"
+#include "peer-cli/session/pinger.hpp"
 #include "signaling/hub/exchange.hpp"
 #include "signaling/hub/registry.hpp"
 #include "tests/sim/relay_node.hpp"
@@ -47,6 +49,8 @@ class session_peer final : public sim::node {
 
   // Sent over a data channel as soon as the link is ready; the other side sends as much back.
   std::size_t to_send = 0;
+  // Or this peer pings the other, which answers as `listen` does.
+  std::optional<session::ping_config> pings;
 
   struct log {
     std::optional<time_point> registered, offered, path, secured, ready;
@@ -55,6 +59,7 @@ class session_peer final : public sim::node {
     std::size_t received = 0;
     bool whole = true;  // what came is what was sent, in order
     bool ended = false;
+    std::vector<session::round_trip> round_trips;
   };
   [[nodiscard]] const log& seen() const { return log_; }
   session::peer& peer() { return peer_; }
@@ -74,6 +79,8 @@ class session_peer final : public sim::node {
   void note(const session::peer_event&, time_point now);
   void take(const datachannel::message&, time_point now);
   void send_more(time_point now);
+  void start(time_point now);
+  void ping(time_point now);
 
   sim::world& world_;
   sim::host& host_;
@@ -83,6 +90,8 @@ class session_peer final : public sim::node {
   log log_;
   std::optional<datachannel::channel_id> channel_;
   std::size_t sent_ = 0;
+  session::echo echo_;
+  std::optional<session::pinger> pinger_;
 };
 
 }  // namespace nat::scenarios

@@ -1,6 +1,7 @@
 // The whole of it: two peers of peer-cli through the hub, from registration to data that arrives
 // whole, behind NATs, through loss and failures.
 
+#include <algorithm>
 #include <cmath>
 #include <set>
 
@@ -163,6 +164,43 @@ TEST_CASE("the path dies in the middle of a transfer: nothing of it is lost") {
   REQUIRE(e.run(5min));
   e.check_whole();
   CHECK(e.relayed());
+}
+
+TEST_CASE("pings move from the relay to a direct path, and each says which it took") {
+  encounter e({.size = 0});
+  const std::set<address> gates{e.left_gate.external()[0], e.right_gate.external()[0]};
+  e.world.internet().drops = [gates](const sim::packet& p) {
+    return gates.contains(p.source.ip) && gates.contains(p.destination.ip);
+  };
+  e.left->pings = session::ping_config{.interval = 200ms};
+  const auto& seen = e.left->seen();
+  REQUIRE(e.world.run_until([&] { return seen.round_trips.size() >= 5; }, 60s));
+  const auto relayed = [](const session::round_trip& one) {
+    REQUIRE(one.way);
+    return session::is_relayed(*one.way);
+  };
+  for (const auto& one : seen.round_trips) {
+    CHECK(relayed(one));
+    CHECK(one.took);
+  }
+  e.world.internet().drops = nullptr;
+  const auto direct = [&] {
+    return seen.round_trips.back().took && !relayed(seen.round_trips.back());
+  };
+  REQUIRE(e.world.run_until(direct, 60s));
+  CHECK(*seen.round_trips.back().took < *seen.round_trips.front().took);
+  CHECK_FALSE(session::is_relayed(seen.paths.back().second));
+}
+
+TEST_CASE("pings show the loss of the network: nothing is sent twice") {
+  // Two links each way: 0.19 of what goes one way is lost, and 0.344 of the round trips.
+  encounter e({.seed = 5, .link = {.delay = 10ms, .loss = 0.1}, .size = 0});
+  e.left->pings = session::ping_config{.count = 500, .interval = 50ms};
+  const auto& seen = e.left->seen();
+  REQUIRE(e.world.run_until([&] { return seen.round_trips.size() == 500; }, 5min));
+  const auto lost = std::ranges::count_if(seen.round_trips, [](auto& one) { return !one.took; });
+  CHECK(lost > 500 * 0.24);
+  CHECK(lost < 500 * 0.44);
 }
 
 TEST_CASE("the same secret on both sides, and another on one") {
