@@ -2,9 +2,11 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstring>
 #include <system_error>
 #include <utility>
 
+#include <netinet/udp.h>
 #include <sys/epoll.h>
 #include <unistd.h>
 
@@ -50,7 +52,8 @@ endpoint udp::local() const {
   return stun::io::from_socket_address(at.any);
 }
 
-batch::batch() : octets_(std::make_unique<std::array<datagram, capacity>>()) {
+batch::batch(bool segmented)
+    : segmented_(segmented), octets_(std::make_unique<std::array<datagram, capacity>>()) {
   for (std::size_t i = 0; i < capacity; ++i) {
     spans_[i] = {(*octets_)[i].data(), max_size};
     headers_[i].msg_hdr.msg_iov = &spans_[i];
@@ -80,7 +83,38 @@ byte_span batch::add(std::size_t size) {
   return byte_span((*octets_)[used_++]).first(size);
 }
 
+bool batch::alike() const {
+  return std::ranges::all_of(spans_.begin(), spans_.begin() + static_cast<std::ptrdiff_t>(used_),
+                             [this](const iovec& s) { return s.iov_len == spans_[0].iov_len; });
+}
+
+std::size_t batch::send_segmented(const udp& by) {
+  constexpr std::size_t most_octets = 65'000;  // of one send, less room for headers
+  const auto size = spans_[0].iov_len;
+  const auto at_once = std::min(capacity, most_octets / size);
+  alignas(cmsghdr) std::array<std::byte, CMSG_SPACE(sizeof(std::uint16_t))> control{};
+  msghdr message{};
+  message.msg_control = control.data();
+  message.msg_controllen = control.size();
+  auto* segment = CMSG_FIRSTHDR(&message);
+  segment->cmsg_level = SOL_UDP;
+  segment->cmsg_type = UDP_SEGMENT;
+  segment->cmsg_len = CMSG_LEN(sizeof(std::uint16_t));
+  const auto segment_size = static_cast<std::uint16_t>(size);
+  std::memcpy(CMSG_DATA(segment), &segment_size, sizeof segment_size);
+  std::size_t sent = 0;
+  while (sent < used_) {
+    message.msg_iov = &spans_[sent];
+    message.msg_iovlen = std::min(at_once, used_ - sent);
+    if (sendmsg(by.descriptor(), &message, 0) < 0) break;
+    sent += message.msg_iovlen;
+  }
+  used_ = 0;
+  return sent;
+}
+
 std::size_t batch::send(const udp& by) {
+  if (segmented_ && used_ > 1 && alike()) return send_segmented(by);
   std::size_t sent = 0;
   while (sent < used_) {
     const int took =

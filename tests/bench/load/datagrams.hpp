@@ -1,7 +1,8 @@
 #pragma once
 
-// UDP for load generators: batches by recvmmsg and sendmmsg, every datagram on its own. No
-// UDP_SEGMENT and no UDP_GRO, so that a server sees what a network card would deliver.
+// UDP for load generators: batches by recvmmsg, and by sendmmsg or UDP_SEGMENT. A server must see
+// what a network card would deliver, every datagram on its own: UDP_SEGMENT is for devices that
+// split, which loopback and veth do only once told to (README.md).
 
 #include <array>
 #include <cstddef>
@@ -40,7 +41,8 @@ class batch {
  public:
   static constexpr std::size_t capacity = 64, max_size = 2048;
 
-  batch();
+  // `segmented`: datagrams of one size go out by UDP_SEGMENT, a third of the cost.
+  explicit batch(bool segmented = false);
 
   // What is there, `capacity` at most; 0: nothing. Replaces what the batch held. An ICMP error that
   // the socket has heard counts as nothing.
@@ -52,12 +54,16 @@ class batch {
   [[nodiscard]] byte_span add(std::size_t size);
   // Hands all to the kernel and empties the batch; how many it took.
   std::size_t send(const udp&);
-  // Received datagrams, each to where it came from.
+  // Received datagrams, each to where it came from; segmented: to where the socket is connected.
   std::size_t send_back(const udp&);
 
  private:
   using datagram = std::array<std::byte, max_size>;
 
+  [[nodiscard]] bool alike() const;
+  std::size_t send_segmented(const udp&);
+
+  bool segmented_;
   std::size_t used_ = 0;
   std::unique_ptr<std::array<datagram, capacity>> octets_;
   std::array<iovec, capacity> spans_{};

@@ -35,8 +35,14 @@ std::string_view to_string(direction d) noexcept {
 }
 
 relay_load::relay_load(std::deque<turn_flow>& flows, std::size_t count, direction way,
-                       std::size_t size, std::size_t window)
-    : way_(way), window_(window), pattern_(size), load_(next_load()), swept_(clock::now()) {
+                       std::size_t size, std::size_t window, bool segmented)
+    : way_(way),
+      window_(window),
+      pattern_(size),
+      load_(next_load()),
+      in_(segmented),
+      out_(segmented),
+      swept_(clock::now()) {
   for (std::size_t i = 0; i < size; ++i) pattern_[i] = static_cast<std::byte>(i * 7);
   for (std::size_t i = 0; i < count; ++i) {
     const auto *client = &flows[i].client(), *peer = &flows[i].peer();

@@ -24,9 +24,10 @@ enum class direction : std::uint8_t {
 class relay_load {
  public:
   // Payloads of `size` octets over the first `count` flows, all ready; their peers' sockets are
-  // connected to the relayed addresses. `window`: packets on their way in each flow.
+  // connected to the relayed addresses. `window`: packets on their way in each flow; `segmented` as
+  // of class batch.
   relay_load(std::deque<turn_flow>& flows, std::size_t count, direction, std::size_t size,
-             std::size_t window);
+             std::size_t window, bool segmented);
 
   void run_for(double seconds);
 

@@ -27,6 +27,7 @@ struct options {
   std::size_t sockets = 0, in_flight = 0;
   double seconds = 2, warm_up = 0.3;
   std::optional<pid_t> server_pid;
+  bool segmented = false;
 };
 
 struct counts {
@@ -38,8 +39,8 @@ struct counts {
 class binding_load {
  public:
   binding_load(const endpoint& server, const endpoint& from, std::size_t sockets,
-               std::size_t in_flight)
-      : in_flight_(in_flight), slots_(sockets * in_flight) {
+               std::size_t in_flight, bool segmented)
+      : in_flight_(in_flight), slots_(sockets * in_flight), out_(segmented) {
     crypto::system_random random;
     run_ = stun::make_transaction_id(random);
     for (std::size_t i = 0; i < sockets; ++i) {
@@ -150,7 +151,7 @@ void must_be_sound(const counts& c) {
 
 void measure(const options& chosen, const endpoint& server, const endpoint& from,
              std::size_t sockets, std::size_t in_flight) {
-  binding_load load(server, from, sockets, in_flight);
+  binding_load load(server, from, sockets, in_flight, chosen.segmented);
   load.start();
   run_for(load, chosen.warm_up);
   must_be_sound(load.counted);
@@ -205,6 +206,9 @@ int main(int argc, char** argv) {
       ->default_val(4);
   app.add_option("--seconds", chosen.seconds, "of each figure")->capture_default_str();
   app.add_option("--warm-up", chosen.warm_up, "seconds before it")->capture_default_str();
+  app.add_flag("--segmented", chosen.segmented,
+               "send by UDP_SEGMENT, over a device that splits: ethtool -K DEVICE "
+               "tx-udp-segmentation off");
   app.add_option("--server-pid", chosen.server_pid, "tells processor time an answer");
   CLI11_PARSE(app, argc, argv);
   try {

@@ -29,6 +29,7 @@ struct options {
   std::size_t hold = 0, per_address = 64, per_name = 32;
   double seconds = 1, warm_up = 0.2, light = 10'000;
   std::optional<pid_t> server_pid;
+  bool segmented = false;
 };
 
 std::string read_secret(const std::string& file) {
@@ -61,7 +62,7 @@ struct measured {
 measured measure(const options& chosen, std::deque<turn_flow>& flows, std::size_t count,
                  direction way, std::size_t size, std::size_t in_all) {
   const auto window = std::max<std::size_t>(1, in_all / count);
-  relay_load load(flows, count, way, size, window);
+  relay_load load(flows, count, way, size, window, chosen.segmented);
   load.run_for(chosen.warm_up);
   load.counted = {};
   const stopwatch watch(chosen.server_pid);
@@ -160,6 +161,9 @@ void describe(CLI::App& app, options& chosen) {
       ->capture_default_str();
   app.add_option("--seconds", chosen.seconds, "of each figure")->capture_default_str();
   app.add_option("--warm-up", chosen.warm_up, "seconds before it")->capture_default_str();
+  app.add_flag("--segmented", chosen.segmented,
+               "send by UDP_SEGMENT, over a device that splits: ethtool -K DEVICE "
+               "tx-udp-segmentation off");
   app.add_option("--server-pid", chosen.server_pid, "tells processor time a packet, and memory");
 }
 
