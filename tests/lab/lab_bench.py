@@ -18,13 +18,15 @@ import sys
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
-from netlab import isolate, peers, programs, services
+from netlab import flood, isolate, peers, programs, services
 from netlab.network import Network
 from netlab.spec import parse_sites
 
 FLOOR_MS = 111
 DIRECT_MS = round(FLOOR_MS * 1.15, 1)
 RELAY_MS = 240
+OWN_RELAY_MS = 300  # nothing but signaling-server on the public host
+FLOOD_PER_SECOND = 100_000
 
 SITES = ["a=masquerade", "b=masquerade", "s=symmetric", "t=symmetric",
          "d=masquerade,bridges=3", "e=masquerade,bridges=3",
@@ -47,7 +49,7 @@ def measure(lab, name, ours, theirs, path, runs, target):
 
 
 def report(name, value, unit, target, **more):
-    figure = None if value is None else round(value, 1)
+    figure = None if value is None else round(value, 2 if unit == "times" else 1)
     print(json.dumps({"name": name, "value": figure, "unit": unit, "target": target, **more}), flush=True)
 
 
@@ -61,10 +63,21 @@ def stun_only(lab, runs, open_runs):
 
 
 def stun_and_turn(lab, runs):
-    services.SignalingServer(lab, (services.STUN_URL, services.TURN_URL))
+    server = services.SignalingServer(lab, (services.STUN_URL, services.TURN_URL))
     measure(lab, "lab: masquerade x masquerade, STUN and TURN", "a", "b", "direct", runs, DIRECT_MS)
     measure(lab, "lab: three dead bridges on each host, STUN and TURN", "d", "e", "direct", runs, DIRECT_MS)
     measure(lab, "lab: symmetric x symmetric by relay", "s", "t", "relay", runs, RELAY_MS)
+    server.stop()
+
+
+def own_relay(lab, runs):
+    server = services.SignalingServer(lab, (), extra=services.ALLOW_LAB)
+    measure(lab, "lab: symmetric x symmetric by signaling-server", "s", "t", "relay", runs, OWN_RELAY_MS)
+    flood.connect(lab)
+    seen = flood.measure(lab, server, "s", "t", FLOOD_PER_SECOND, 8)
+    report("lab: relayed round trip in a flood, over that before", seen.loaded_ms / seen.quiet_ms, "times", 2,
+           lost=seen.lost, pings=len(seen.during), quiet_ms=seen.quiet_ms, flooded_ms=seen.loaded_ms,
+           per_second=round(seen.per_second), read=round(seen.taken / seen.sent, 3))
 
 
 def main():
@@ -84,6 +97,7 @@ def main():
         services.Coturn(lab)
         stun_only(lab, chosen.runs, chosen.open_runs)
         stun_and_turn(lab, chosen.runs)
+        own_relay(lab, chosen.runs)
     return 0
 
 

@@ -1,53 +1,21 @@
 """The pipe between two real peers behind kernel NATs: whole, half-closed, kept, and ended."""
 
-import hashlib
 import os
-import random
 import subprocess
 import time
 
 from netlab import peers, services
+from netlab.transfer import MEGABYTE, made, transfer
 from suite import check, expect, expect_equal
 
 SITES = ["a=masquerade", "b=masquerade", "s=symmetric", "t=symmetric"]
 
-MEGABYTE = 1 << 20
 _servers = {}
 
 
 def prepare(lab):
     _servers["turn"] = services.Coturn(lab)
     _servers["signal"] = services.SignalingServer(lab)
-
-
-def made(size, seed):
-    """A file of reproducible bytes that compress badly, and their hash."""
-    content = random.Random(seed).randbytes(size)
-    path = f"/run/payload-{seed}-{size}"
-    with open(path, "wb") as file:
-        file.write(content)
-    return path, hashlib.sha256(content).hexdigest()
-
-
-def transfer(lab, ours, theirs, size_a, size_b, arguments=(), **variables):
-    """Sends a file each way; both programs must end with 0, both files must be whole."""
-    (path_a, hash_a), (path_b, hash_b) = made(size_a, 1), made(size_b, 2)
-    began = time.monotonic()
-    with open(path_a, "rb") as in_a, open(path_b, "rb") as in_b, \
-            open("/run/got-a", "wb") as out_a, open("/run/got-b", "wb") as out_b, \
-            peers.pipe(lab, ours, theirs, arguments, {"stdin": in_a, "stdout": out_a},
-                       {"stdin": in_b, "stdout": out_b}, **variables) as both:
-        statuses = both.a.finish(60), both.b.finish(60)
-        path = (both.a.wait_for("connected", 0) or both.a.last("connected") or {}).get("path")
-        expect_equal(statuses, (0, 0), f"statuses ({both.a.errors()[-300:]} / {both.b.errors()[-300:]})")
-    seconds = time.monotonic() - began
-    expect_equal((sha256("/run/got-b"), sha256("/run/got-a")), (hash_a, hash_b), "what arrived at b and a")
-    return path, (size_a + size_b) / MEGABYTE / seconds
-
-
-def sha256(path):
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 @check("8 MB each way, whole, both end with 0")

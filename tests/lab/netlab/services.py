@@ -65,10 +65,15 @@ class Coturn:
             wait_a_moment(self.process)
 
 
+# Peers in a lab have documentation addresses, which a relay refuses by default.
+ALLOW_LAB = ("--relay-allow", "203.0.113.0/24", "--relay-allow", "198.51.100.0/24")
+
+
 class SignalingServer:
-    """Our own server at host `signal`, announcing the ICE servers that are given."""
+    """Our own server at host `signal`, announcing the ICE servers that are given; itself, if none are."""
 
     def __init__(self, lab, ice_servers=(STUN_URL, TURN_URL), folder="/run", extra=()):
+        self.lab = lab
         program = programs.find("signaling-server")
         if not program:
             raise FileNotFoundError("signaling-server is not built: cmake --preset release && "
@@ -92,6 +97,21 @@ class SignalingServer:
     def ready(self):
         with open(self.ready_file, encoding="utf-8") as file:
             return json.load(file)
+
+    def metrics(self):
+        """/metrics, its lines as a dictionary."""
+        request = b"GET /metrics HTTP/1.1\r\nHost: lab\r\nConnection: close\r\n\r\n"
+        with self.lab.inside("signal", socket.socket) as asked:
+            asked.settimeout(5)
+            asked.connect(("127.0.0.1", 9090))
+            asked.sendall(request)
+            text = b"".join(iter(lambda: asked.recv(65536), b"")).decode()
+        lines = (line.rpartition(" ") for line in text.splitlines() if line and line[0].isalpha())
+        return {name: float(value) for name, _, value in lines if value.replace(".", "").isdigit()}
+
+    def resident_bytes(self):
+        with open(f"/proc/{self.process.pid}/statm", encoding="utf-8") as file:
+            return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
     def stop(self):
         self.process.terminate()
