@@ -8,17 +8,10 @@
 
 #include <memory>
 
+#include "protocol/base/freed_by.hpp"
 #include "protocol/dtls/certificate.hpp"
 
 namespace nat::dtls {
-
-template <auto free>
-struct freed_by {
-  template <class T>
-  void operator()(T* object) const noexcept {
-    free(object);
-  }
-};
 
 using key_ptr = std::unique_ptr<EVP_PKEY, freed_by<EVP_PKEY_free>>;
 using x509_ptr = std::unique_ptr<X509, freed_by<X509_free>>;
