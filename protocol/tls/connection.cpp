@@ -12,6 +12,12 @@ namespace {
 
 constexpr int application_data = 23;  // RFC 8446, B.1
 
+failure kind_of(int reason, state when) {
+  if (when != state::handshaking) return failure::protocol;
+  if (reason == SSL_R_HTTP_REQUEST || reason == SSL_R_HTTPS_PROXY_REQUEST) return failure::http;
+  return reason == SSL_R_WRONG_VERSION_NUMBER ? failure::not_tls : failure::protocol;
+}
+
 }  // namespace
 
 struct connection::body {
@@ -66,11 +72,8 @@ void connection::body::note(int result) {
   }
   const auto code = ERR_peek_last_error();
   const auto reason = ERR_GET_REASON(code);
-  const bool foreign = state == state::handshaking &&
-                       (reason == SSL_R_HTTP_REQUEST || reason == SSL_R_HTTPS_PROXY_REQUEST ||
-                        reason == SSL_R_WRONG_VERSION_NUMBER);
   const char* words = ERR_reason_error_string(code);
-  fail(foreign ? failure::not_tls : failure::protocol, words ? words : "protocol error");
+  fail(kind_of(reason, state), words ? words : "protocol error");
 }
 
 connection::connection(const server_context& shared) : body_(std::make_unique<body>(shared)) {}
@@ -124,6 +127,7 @@ bool connection::write(byte_view plaintext, std::string& out) {
 void connection::close(std::string& out) {
   auto& b = *body_;
   if (b.state != state::connected && b.state != state::closed) return;
+  if ((SSL_get_shutdown(b.ssl.get()) & SSL_SENT_SHUTDOWN) != 0) return;  // twice would read
   b.port.output = &out;
   ERR_clear_error();
   (void)SSL_shutdown(b.ssl.get());

@@ -35,7 +35,8 @@ enum class state : std::uint8_t {
 
 enum class failure : std::uint8_t {
   none,
-  not_tls,   // the first octets are no TLS record
+  http,      // an HTTP request in the clear
+  not_tls,   // the first octets are no TLS record either
   protocol,  // and the client was told by an alert
   flood,     // beyond a limit
 };
@@ -56,7 +57,7 @@ class connection {
   [[nodiscard]] byte_span read(byte_span scratch, std::string& out);
   // False: not connected.
   bool write(byte_view plaintext, std::string& out);
-  // Says close_notify.
+  // Says close_notify, once.
   void close(std::string& out);
 
   [[nodiscard]] tls::state state() const noexcept;

@@ -127,6 +127,11 @@ std::string metrics_text(const counters& c, const gauges& g) {
   write_outcomes(w, c);
   write_stun(w, g.stun);
   write_relays(w, g.stun);
+  w.one("tls_handshakes_total", "counter", "TLS handshakes that succeeded.", g.tls_handshakes);
+  w.one("tls_resumed_total", "counter", "Those of them that took up an earlier session.",
+        g.tls_resumed);
+  w.one("tls_failures_total", "counter", "TLS connections that broke the protocol, or were none.",
+        g.tls_failed);
   w.one("event_loops", "gauge", "Event loops, one thread each.", std::uint64_t{g.loops});
   w.one("event_loop_lag_seconds", "gauge", "How late a timer was, the worst of the last minute.",
         g.event_loop_lag_seconds);

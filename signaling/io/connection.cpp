@@ -1,8 +1,7 @@
 #include "signaling/io/connection.hpp"
 
-#include <cerrno>
-
 #include "signaling/io/event_loop.hpp"
+#include "signaling/io/log.hpp"
 #include "signaling/io/upgrade.hpp"
 
 namespace nat::signaling::io {
@@ -18,10 +17,10 @@ constexpr std::size_t max_backlog_for_pong = 16'384;
 
 }  // namespace
 
-connection::connection(event_loop& loop, socket_handle socket, const endpoint& remote,
+connection::connection(event_loop& loop, transport octets, const endpoint& remote,
                        std::uint32_t index, time_point accepted_at)
     : loop_(loop),
-      socket_(std::move(socket)),
+      transport_(std::move(octets)),
       remote_(remote),
       client_(loop.client_at(remote.ip)),
       accepted_at_(accepted_at),
@@ -30,7 +29,7 @@ connection::connection(event_loop& loop, socket_handle socket, const endpoint& r
       events_(EPOLLIN) {}
 
 bool connection::watch() {
-  return loop_.poll().add(socket_.get(), events_, *this);
+  return loop_.poll().add(transport_.descriptor(), events_, *this);
 }
 
 void connection::handle_ready(std::uint32_t events) {
@@ -40,21 +39,55 @@ void connection::handle_ready(std::uint32_t events) {
 }
 
 void connection::read_all() {
-  const auto buffer = loop_.read_buffer();
   for (int i = 0; i < max_reads && phase_ != phase::dead; ++i) {
-    const auto n = ::recv(socket_.get(), buffer.data(), buffer.size(), 0);
-    if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR)) return;
-    if (n <= 0) return abort();  // gone; a WebSocket says goodbye before
-    take(buffer.first(static_cast<std::size_t>(n)));
-    if (static_cast<std::size_t>(n) < buffer.size()) return;
+    const auto got = transport_.receive(loop_.work());
+    if (got.ended) return abort();  // gone; a WebSocket says goodbye before
+    if (got.size == 0) return;
+    if (phase_ == phase::closing) {
+      thrown_away_ += got.size;
+      if (thrown_away_ > max_thrown_away) abort();
+    } else {
+      take_all();
+    }
+    if (!got.more) return;
   }
+}
+
+void connection::take_all() {
+  while (phase_ == phase::upgrading || phase_ == phase::open) {
+    const auto octets = transport_.next(loop_.work());
+    if (octets.empty()) break;
+    take(octets);
+  }
+  if (phase_ == phase::dead) return;
+  if (transport_.waiting() > 0) mark_dirty();  // what TLS has to answer
+  if (transport_.tls_ended() && phase_ != phase::closing) tls_ended();
+}
+
+void connection::tls_ended() {
+  const auto why = transport_.tls_failure();
+  if (why != tls::failure::none) {
+    log_debug([&] { return "TLS with " + to_string(remote_) + ": " + transport_.tls_detail(); });
+  }
+  if (why == tls::failure::http) {
+    transport_.give_up_tls();
+    return reject(http_response(400, "This port speaks TLS: connect to wss:// or https://.\n"));
+  }
+  lose();
+}
+
+// The client can't be talked to; what the kernel still has for it goes out.
+void connection::lose() {
+  if (slot_ != no_slot) loop_.closed(*this, hub::ending::unclean);
+  slot_ = no_slot;
+  mark_dirty();
+  start_closing();
+  loop_.carry_out();
 }
 
 void connection::take(byte_span octets) {
   if (phase_ == phase::upgrading) return take_head(octets);
-  if (phase_ == phase::open) return take_frames(octets);
-  thrown_away_ += octets.size();
-  if (thrown_away_ > max_thrown_away) abort();
+  if (phase_ == phase::open) take_frames(octets);
 }
 
 void connection::take_head(byte_span octets) {
@@ -78,18 +111,18 @@ void connection::take_head(byte_span octets) {
   if (!client_ && !loop_.identify(*this, answer.forwarded_for)) {
     return reject(http_response(503, "Too many connections.\n"));
   }
-  out_ += answer.response;
+  transport_.out() += answer.response;
   mark_dirty();
   phase_ = phase::open;
   std::string().swap(head_);
-  slot_ = loop_.open(*this, local_endpoint(socket_.get()).ip);
+  slot_ = loop_.open(*this, local_endpoint(transport_.descriptor()).ip);
   // The empty line was not complete before these octets.
   take(octets.subspan(head_size - known));
 }
 
 void connection::reject(std::string response) {
   std::string().swap(head_);
-  out_ += response;
+  transport_.out() += response;
   mark_dirty();
   start_closing();
 }
@@ -115,7 +148,8 @@ void connection::take_event(const websocket::event& e) {
       hub.handle_binary(slot_, now);
       break;
     case type::ping:
-      if (waiting() < max_backlog_for_pong) write_frame(websocket::opcode::pong, e.payload);
+      if (transport_.waiting() < max_backlog_for_pong)
+        write_frame(websocket::opcode::pong, e.payload);
       [[fallthrough]];
     case type::pong:
     case type::fragment:
@@ -135,7 +169,7 @@ void connection::take_event(const websocket::event& e) {
 
 // The client's goodbye is answered with the same code (RFC 6455, 5.5.1).
 void connection::peer_closed(const websocket::event& e) {
-  websocket::append_close(out_, e.code, {});
+  websocket::append_close(transport_.out(), e.code, {});
   mark_dirty();
   loop_.closed(*this, hub::ending::clean);
   slot_ = no_slot;
@@ -144,13 +178,14 @@ void connection::peer_closed(const websocket::event& e) {
 }
 
 void connection::write_frame(websocket::opcode op, std::string_view payload) {
-  if (out_.capacity() < 256) loop_.lend_buffer(out_);
-  websocket::append_frame(out_, op, payload);
+  auto& out = transport_.out();
+  loop_.work().lend(out);
+  websocket::append_frame(out, op, payload);
   mark_dirty();
 }
 
 void connection::finish(websocket::close_code code, std::string_view reason) {
-  websocket::append_close(out_, code, reason);
+  websocket::append_close(transport_.out(), code, reason);
   mark_dirty();
   slot_ = no_slot;
   start_closing();
@@ -158,6 +193,7 @@ void connection::finish(websocket::close_code code, std::string_view reason) {
 
 void connection::start_closing() {
   phase_ = phase::closing;
+  transport_.end();
   loop_.expect_end(*this);
 }
 
@@ -170,32 +206,16 @@ void connection::mark_dirty() {
 void connection::flush() {
   dirty_ = false;
   if (phase_ == phase::dead) return;
-  while (waiting() > 0) {
-    const auto n = ::send(socket_.get(), out_.data() + sent_, waiting(), MSG_NOSIGNAL);
-    if (n < 0 && errno == EINTR) continue;
-    if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) break;
-    if (n < 0) return abort();
-    sent_ += static_cast<std::size_t>(n);
-  }
-  if (slot_ != no_slot) loop_.exchange().handle_waiting(slot_, waiting());
-  if (waiting() > 0) {
-    // What the kernel has taken is let go of before it outweighs what waits.
-    if (sent_ > waiting()) out_.erase(0, std::exchange(sent_, 0));
-    return wait_for(EPOLLIN | EPOLLOUT);
-  }
-  sent_ = 0;
-  loop_.return_buffer(out_);
-  wait_for(EPOLLIN);
-  if (phase_ == phase::closing && !shut_) {
-    shut_ = true;
-    ::shutdown(socket_.get(), SHUT_WR);
-  }
+  const auto result = transport_.flush(loop_.work());
+  if (result == transport::sending::failed) return abort();
+  if (slot_ != no_slot) loop_.exchange().handle_waiting(slot_, transport_.waiting());
+  wait_for(result == transport::sending::blocked ? EPOLLIN | EPOLLOUT : EPOLLIN);
 }
 
 void connection::wait_for(std::uint32_t events) {
   if (events == events_) return;
   events_ = events;
-  loop_.poll().modify(socket_.get(), events_, *this);
+  loop_.poll().modify(transport_.descriptor(), events_, *this);
 }
 
 void connection::abort() {
@@ -203,12 +223,8 @@ void connection::abort() {
   if (slot_ != no_slot) loop_.closed(*this, hub::ending::unclean);
   slot_ = no_slot;
   phase_ = phase::dead;
-  loop_.poll().remove(socket_.get());
-  if (shut_) {
-    socket_.close();
-  } else {
-    abort_connection(socket_);
-  }
+  loop_.poll().remove(transport_.descriptor());
+  transport_.close();
   loop_.bury(*this);
 }
 

@@ -1,6 +1,6 @@
 #pragma once
 
-// One client's TCP connection: octets in and out, the upgrade, the frames. What the messages mean
+// One client's connection: the upgrade, the frames. What the messages mean
 // is the exchange's business; which connection is whose slot, the event loop's.
 
 #include <cstdint>
@@ -9,7 +9,7 @@
 
 #include "protocol/base/time.hpp"
 #include "signaling/io/poller.hpp"
-#include "signaling/io/sockets.hpp"
+#include "signaling/io/transport.hpp"
 #include "signaling/websocket/decoder.hpp"
 
 namespace nat::signaling::io {
@@ -27,7 +27,7 @@ class connection final : public pollable {
     dead,       // to be destroyed after the batch
   };
 
-  connection(event_loop&, socket_handle, const endpoint& remote, std::uint32_t index,
+  connection(event_loop&, transport, const endpoint& remote, std::uint32_t index,
              time_point accepted_at);
 
   // Joins the poller. False: it takes no more.
@@ -52,6 +52,9 @@ class connection final : public pollable {
 
  private:
   void read_all();
+  void take_all();
+  void tls_ended();
+  void lose();
   void take(byte_span octets);
   void take_head(byte_span octets);
   void take_frames(byte_span octets);
@@ -61,21 +64,18 @@ class connection final : public pollable {
   void start_closing();
   void mark_dirty();
   void wait_for(std::uint32_t events);
-  [[nodiscard]] std::size_t waiting() const noexcept { return out_.size() - sent_; }
 
   event_loop& loop_;
-  socket_handle socket_;
+  transport transport_;
   endpoint remote_;
   std::optional<address> client_;
   time_point accepted_at_;
   std::string head_;  // the HTTP request while it is incomplete
   websocket::decoder decoder_;
-  std::string out_;
-  std::size_t sent_ = 0;  // octets at the front of out_ that the kernel has taken
   std::size_t thrown_away_ = 0;
   std::uint32_t index_, slot_ = no_slot, events_;
   phase phase_ = phase::upgrading;
-  bool dirty_ = false, shut_ = false;
+  bool dirty_ = false;
 };
 
 }  // namespace nat::signaling::io

@@ -18,8 +18,6 @@ constexpr auto tick_interval = 250ms;
 constexpr auto handshake_timeout = 10s;
 constexpr auto end_timeout = 2s;
 constexpr std::size_t max_inbox = 16'384;  // messages from other loops
-constexpr std::size_t read_buffer_size = 65'536;
-constexpr std::size_t max_spare_buffers = 64, max_spare_capacity = 16'384;
 
 }  // namespace
 
@@ -30,8 +28,7 @@ event_loop::event_loop(std::uint32_t number, const shared_parts& shared)
           context_, [this] { update_clock(); }, [this] { flush_all(); }),
       tick_(context_),
       exchange_(number, shared.limits, shared.announcement, shared.names, shared.random),
-      stun_(poller_, now_),
-      read_buffer_(read_buffer_size) {
+      stun_(poller_, now_) {
   update_clock();
 }
 
@@ -134,7 +131,9 @@ void event_loop::accepted(socket_handle socket, const endpoint& remote) {
   }
   ++serials_[index];
   ++alive_;
-  connections_[index] = std::make_unique<connection>(*this, std::move(socket), remote, index, now_);
+  transport octets(std::move(socket));
+  if (tls_) octets.secure(*tls_);
+  connections_[index] = std::make_unique<connection>(*this, std::move(octets), remote, index, now_);
   const auto patience = shared_.limits.register_timeout.count() != 0
                             ? std::min<duration>(handshake_timeout, shared_.limits.register_timeout)
                             : handshake_timeout;
@@ -179,23 +178,6 @@ void event_loop::carry_out(const hub::output& o) {
           [&] { return "cutting off " + to_string(c->remote()) + ": " + std::string(o.payload); });
       return c->abort();
   }
-}
-
-void event_loop::lend_buffer(std::string& out) {
-  if (spare_buffers_.empty()) return;
-  const auto waiting = std::move(out);
-  out = std::move(spare_buffers_.back());
-  spare_buffers_.pop_back();
-  out += waiting;
-}
-
-// An idle client owns no buffer.
-void event_loop::return_buffer(std::string& out) {
-  out.clear();
-  if (out.capacity() <= max_spare_capacity && spare_buffers_.size() < max_spare_buffers) {
-    spare_buffers_.push_back(std::move(out));
-  }
-  std::string().swap(out);
 }
 
 void event_loop::flush_later(connection& c) {
@@ -280,7 +262,8 @@ void event_loop::drain(std::function<void()> on_empty) {
 }
 
 event_loop::snapshot event_loop::look() const {
-  snapshot out{.counted = exchange_.stats(), .rejected = rejected_, .stun = {}};
+  snapshot out{
+      .counted = exchange_.stats(), .rejected = rejected_, .stun = {}, .tls = work_.tls_counted};
   out.lag_seconds = std::chrono::duration<double>(std::max(worst_lag_[0], worst_lag_[1])).count();
   out.stun = stun_.stats();
   return out;

@@ -66,10 +66,13 @@ class event_loop {
   void use_access(std::shared_ptr<const hub::access> policy) {
     exchange_.use_access(std::move(policy));
   }
+  // For connections from here on; nullptr: in the clear.
+  void use_tls(std::shared_ptr<const tls::server_context> context) { tls_ = std::move(context); }
   struct snapshot {
     hub::counters counted;
     std::uint64_t rejected = 0;  // connections beyond a limit
     hub::stun_counters stun;
+    workspace::tls_counters tls;
     double lag_seconds = 0;  // how late the tick was, the worst of the last minute
   };
   [[nodiscard]] snapshot look() const;
@@ -79,10 +82,9 @@ class event_loop {
   [[nodiscard]] poller& poll() noexcept { return poller_; }
   [[nodiscard]] time_point now() const noexcept { return now_; }
   [[nodiscard]] std::size_t max_message() const noexcept;
-  [[nodiscard]] byte_span read_buffer() noexcept { return read_buffer_; }
-  void lend_buffer(std::string&);
-  void return_buffer(std::string&);
+  [[nodiscard]] workspace& work() noexcept { return work_; }
   void accepted(socket_handle, const endpoint& remote);
+  [[nodiscard]] bool speaks_tls() const noexcept { return tls_ != nullptr; }
   // Whom an accepted connection counts for, nullopt as long as only its proxy is known; false: too
   // many.
   [[nodiscard]] bool admit(const address& peer);
@@ -128,8 +130,8 @@ class event_loop {
   std::vector<connection*> by_slot_;
   std::vector<connection*> dirty_, flushing_, buried_;
   std::deque<expectation> handshakes_, ends_;
-  std::vector<std::string> spare_buffers_;
-  std::vector<std::byte> read_buffer_;
+  workspace work_;
+  std::shared_ptr<const tls::server_context> tls_;
   std::mutex inbox_lock_;
   std::vector<hub::envelope> inbox_;
   std::function<void()> on_empty_;

@@ -53,7 +53,7 @@ void listener::handle_ready(std::uint32_t) {
     }
     const auto remote = from_sockaddr(from);
     if (!loop_.admit(remote.ip)) {
-      turn_away(client.get());
+      if (!loop_.speaks_tls()) turn_away(client.get());
       continue;
     }
     const int on = 1;

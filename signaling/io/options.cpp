@@ -21,8 +21,6 @@ struct absent_option {
   bool takes_value;
 };
 constexpr absent_option absent_options[] = {
-    {"--tls-cert", "this version does not speak TLS; put a proxy that does in front of it", true},
-    {"--tls-key", "this version does not speak TLS; put a proxy that does in front of it", true},
     {"--cluster", "this version runs on one machine only", true},
 };
 
@@ -106,6 +104,17 @@ void add_relay(CLI::App& app, options& out, raw_options& raw) {
                           "of one client's IPv4 address or IPv6 /64")
                ->capture_default_str(),
            "N");
+}
+
+void add_tls(CLI::App& app, options& out) {
+  auto* certificate =
+      app.add_option("--tls-cert", out.tls_certificate,
+                     "serve wss on every --listen address: certificate and chain in PEM; SIGHUP "
+                     "reads it and the key again [off]")
+          ->type_name("FILE");
+  auto* key = app.add_option("--tls-key", out.tls_key, "its private key in PEM")->type_name("FILE");
+  certificate->needs(key);
+  key->needs(certificate);
 }
 
 void add_limits(CLI::App& app, options& out, raw_options& raw) {
@@ -324,6 +333,7 @@ std::expected<options, early_exit> read_options(int argc, const char* const* arg
   app.option_defaults()->always_capture_default(false);
   add_addresses(app, out, raw);
   add_relay(app, out, raw);
+  add_tls(app, out);
   add_limits(app, out, raw);
   add_rest(app, out, raw);
   try {

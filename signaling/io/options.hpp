@@ -27,8 +27,9 @@ struct options {
   std::vector<turn::prefix> relay_allow, relay_deny;
   std::size_t max_allocations = 10'000, max_allocations_per_name = 64,
               max_allocations_per_address = 256;
-  std::string token_file;             // empty: tokens, or anyone
-  std::optional<std::string> tokens;  // SIGNALING_TOKENS
+  std::string tls_certificate, tls_key;  // files; empty: no TLS
+  std::string token_file;                // empty: tokens, or anyone
+  std::optional<std::string> tokens;     // SIGNALING_TOKENS
   std::vector<std::string> allowed_origins;
   std::vector<turn::prefix> trusted_proxies;
   std::optional<endpoint> admin;

@@ -13,6 +13,9 @@ namespace nat::signaling::io {
 struct server_addresses {
   std::vector<endpoint> websocket, stun, stun_alternate;
   std::optional<endpoint> admin;
+  bool tls = false;  // on the WebSocket addresses
+
+  [[nodiscard]] const char* scheme() const noexcept { return tls ? "wss://" : "ws://"; }
 };
 
 [[nodiscard]] std::string to_json(const server_addresses&);

@@ -15,6 +15,7 @@
 #include "signaling/io/event_loop.hpp"
 #include "signaling/io/ready_file.hpp"
 #include "signaling/io/relay_config.hpp"
+#include "signaling/io/tls_files.hpp"
 
 namespace nat::signaling::io {
 
@@ -46,7 +47,9 @@ class server {
     for (std::uint32_t i = 0; i < o.threads; ++i) {
       loops_.push_back(std::make_unique<event_loop>(i, shared_));
     }
-    use_access(read_access(options_, random_));
+    const auto files = read_files();
+    use(files);
+    addresses_.tls = files.tls != nullptr;
     listen();
     listen_stun();
     listen_stun_alternates();
@@ -161,7 +164,9 @@ class server {
   }
 
   void announce_readiness() {
-    for (const auto& e : addresses_.websocket) log_info("listening on ws://" + to_string(e));
+    for (const auto& e : addresses_.websocket) {
+      log_info("listening on " + (addresses_.scheme() + to_string(e)));
+    }
     for (const auto& e : addresses_.stun) {
       log_info("listening on stun:" + to_string(e) + (announcement_.turn ? ", which relays" : ""));
     }
@@ -187,17 +192,27 @@ class server {
     });
   }
 
-  void use_access(const std::shared_ptr<const hub::access>& policy) {
+  // What SIGHUP reads again.
+  struct file_contents {
+    std::shared_ptr<const hub::access> access;
+    std::shared_ptr<const tls::server_context> tls;
+  };
+  file_contents read_files() { return {read_access(options_, random_), read_tls(options_)}; }
+
+  // `in_force` is let go of once every loop goes by them.
+  void use(const file_contents& files, const std::shared_ptr<void>& in_force = nullptr) {
     for (auto& loop : loops_) {
-      loop->post([&l = *loop, policy] { l.use_access(policy); });
+      loop->post([&l = *loop, files, in_force] {
+        l.use_access(files.access);
+        l.use_tls(files.tls);
+      });
     }
   }
 
-  // What can't be read leaves in force what was read before.
+  // What can't be read leaves in force all that was read before.
   void reload() {
     try {
-      use_access(read_access(options_, random_));
-      log_info("reloaded");
+      use(read_files(), {nullptr, [](void*) { log_info("reloaded"); }});
     } catch (const startup_error& wrong) {
       log_error("not reloaded: " + wrong.message);
     }
@@ -243,6 +258,9 @@ class server {
           all->counted += seen.counted;
           all->g.connections_rejected += seen.rejected;
           all->g.stun += seen.stun;
+          all->g.tls_handshakes += seen.tls.handshakes;
+          all->g.tls_resumed += seen.tls.resumed;
+          all->g.tls_failed += seen.tls.failed;
           all->g.event_loop_lag_seconds = std::max(all->g.event_loop_lag_seconds, seen.lag_seconds);
           if (--all->missing == 0) tell(finish(all->counted, all->g));
         });
@@ -278,6 +296,7 @@ class server {
 void check(const options& o) {
   crypto::system_random random;
   (void)read_access(o, random);
+  (void)read_tls(o);
 }
 
 int serve(const options& o) {

@@ -13,8 +13,19 @@
 
 namespace nat::test {
 
-raw_client::raw_client(const endpoint& server, start how)
-    : socket_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+raw_client::raw_client(const endpoint& server, start how) {
+  connect(server);
+  if (how == start::upgraded) upgrade();
+}
+
+raw_client::raw_client(const endpoint& server, const tls_settings& how, start where) {
+  connect(server);
+  secure(how);
+  if (where == start::upgraded) upgrade();
+}
+
+void raw_client::connect(const endpoint& server) {
+  socket_ = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
   sockaddr_in to{};
   to.sin_family = AF_INET;
   to.sin_port = htons(server.port);
@@ -25,22 +36,40 @@ raw_client::raw_client(const endpoint& server, start how)
   const int on = 1;
   ::setsockopt(socket_, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
   REQUIRE(::connect(socket_, reinterpret_cast<const sockaddr*>(&to), sizeof to) == 0);
-  if (how == start::tcp_only) return;
+}
+
+void raw_client::secure(const tls_settings& how) {
+  context_.reset(SSL_CTX_new(TLS_client_method()));
+  SSL_CTX_set_min_proto_version(context_.get(), how.version);
+  SSL_CTX_set_max_proto_version(context_.get(), how.version);
+  tls_.reset(SSL_new(context_.get()));
+  SSL_set_fd(tls_.get(), socket_);
+  if (how.session != nullptr) SSL_set_session(tls_.get(), how.session);
+  REQUIRE(SSL_connect(tls_.get()) == 1);
+}
+
+void raw_client::upgrade() {
   send_raw(std::string(upgrade_request) + "\r\n");
   const auto head = read_head();
   REQUIRE_MESSAGE(head.starts_with("HTTP/1.1 101 "), head);
 }
 
 raw_client::~raw_client() {
+  // Or OpenSSL takes the session for one that can't be resumed.
+  if (tls_) SSL_set_shutdown(tls_.get(), SSL_SENT_SHUTDOWN);
   if (socket_ >= 0) ::close(socket_);
 }
 
 raw_client::raw_client(raw_client&& other) noexcept
-    : socket_(std::exchange(other.socket_, -1)), in_(std::move(other.in_)) {}
+    : socket_(std::exchange(other.socket_, -1)),
+      context_(std::move(other.context_)),
+      tls_(std::move(other.tls_)),
+      in_(std::move(other.in_)) {}
 
 bool raw_client::send_raw(std::string_view octets) const {
   while (!octets.empty()) {
-    const auto n = ::send(socket_, octets.data(), octets.size(), MSG_NOSIGNAL);
+    const auto n = tls_ ? SSL_write(tls_.get(), octets.data(), static_cast<int>(octets.size()))
+                        : ::send(socket_, octets.data(), octets.size(), MSG_NOSIGNAL);
     if (n <= 0) return false;
     octets.remove_prefix(static_cast<std::size_t>(n));
   }
@@ -50,7 +79,9 @@ bool raw_client::send_raw(std::string_view octets) const {
 bool raw_client::fill(std::size_t size) {
   char buffer[65'536];
   while (in_.size() < size) {
-    const auto n = ::recv(socket_, buffer, sizeof buffer, 0);
+    errno = 0;
+    const auto n = tls_ ? SSL_read(tls_.get(), buffer, sizeof buffer)
+                        : ::recv(socket_, buffer, sizeof buffer, 0);
     if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
       FAIL("the server said nothing for 10 s");
     if (n <= 0) return false;
@@ -118,6 +149,19 @@ void raw_client::abort() {
   const linger reset{.l_onoff = 1, .l_linger = 0};
   ::setsockopt(socket_, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
   ::close(std::exchange(socket_, -1));
+}
+
+bool raw_client::shows(const test_certificate& certificate) const {
+  const std::unique_ptr<X509, freed_by<X509_free>> shown(SSL_get1_peer_certificate(tls_.get()));
+  return certificate.is(shown.get());
+}
+
+session_ptr raw_client::session() const {
+  return session_ptr(SSL_get1_session(tls_.get()));
+}
+
+bool raw_client::closed_in_order() const {
+  return (SSL_get_shutdown(tls_.get()) & SSL_RECEIVED_SHUTDOWN) != 0;
 }
 
 std::string http_get(const endpoint& server, std::string_view path) {

@@ -3,11 +3,16 @@
 // A WebSocket client that is as polite or as rude as a test wants: a blocking TCP socket whose
 // every read gives up, and fails the test, after ten seconds.
 
+#include <openssl/ssl.h>
+
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
 
 #include "protocol/base/endpoint.hpp"
+#include "protocol/base/freed_by.hpp"
+#include "tests/certificate.hpp"
 #include "tests/signaling/websocket/frames.hpp"
 
 namespace nat::test {
@@ -22,10 +27,19 @@ struct received_frame {
   }
 };
 
+using session_ptr = std::unique_ptr<SSL_SESSION, freed_by<SSL_SESSION_free>>;
+
+// How a client speaks TLS. The certificate is looked at by who asks for shows().
+struct tls_settings {
+  int version = TLS1_3_VERSION;
+  SSL_SESSION* session = nullptr;  // to take up again
+};
+
 class raw_client {
  public:
   enum class start { tcp_only, upgraded };
   explicit raw_client(const endpoint& server, start = start::upgraded);
+  raw_client(const endpoint& server, const tls_settings&, start = start::upgraded);
   ~raw_client();
   raw_client(raw_client&& other) noexcept;
   raw_client(const raw_client&) = delete;
@@ -45,10 +59,20 @@ class raw_client {
   // Registers and returns the answer.
   std::string join(std::string_view name, std::string_view more_members = {});
   void abort();  // with a reset
+  [[nodiscard]] bool shows(const test_certificate&) const;
+  [[nodiscard]] session_ptr session() const;
+  void close_tls() { SSL_shutdown(tls_.get()); }
+  // The server has said close_notify.
+  [[nodiscard]] bool closed_in_order() const;
 
  private:
+  void connect(const endpoint& server);
+  void secure(const tls_settings&);
+  void upgrade();
   bool fill(std::size_t size);
   int socket_ = -1;
+  std::unique_ptr<SSL_CTX, freed_by<SSL_CTX_free>> context_;
+  std::unique_ptr<SSL, freed_by<SSL_free>> tls_;
   std::string in_;
 };
 

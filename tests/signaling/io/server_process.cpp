@@ -33,6 +33,7 @@ child start(const std::vector<std::string>& arguments) {
   REQUIRE(pid >= 0);
   if (pid == 0) {
     ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+    ::signal(SIGPIPE, SIG_DFL);  // as a shell would start it
     ::dup2(ends[1], STDERR_FILENO);
     // What the address sanitizer keeps of freed memory is not the server's hunger.
     const char* given = ::getenv("ASAN_OPTIONS");
@@ -64,7 +65,7 @@ endpoint first_endpoint(const std::string& json, const std::string& key) {
   REQUIRE(at != json.npos);
   at = json.find('"', at + key.size() + 2) + 1;
   auto text = json.substr(at, json.find('"', at) - at);
-  if (text.starts_with("ws://")) text.erase(0, 5);
+  if (const auto scheme = text.find("://"); scheme != text.npos) text.erase(0, scheme + 3);
   const auto parsed = parse_endpoint(text);
   REQUIRE_MESSAGE(parsed.has_value(), text);
   return *parsed;

@@ -1,0 +1,20 @@
+#include "signaling/io/tls_files.hpp"
+
+#include "signaling/io/files.hpp"
+#include "signaling/io/sockets.hpp"
+
+namespace nat::signaling::io {
+
+std::shared_ptr<const tls::server_context> read_tls(const options& o) {
+  if (o.tls_certificate.empty()) return nullptr;
+  const auto certificates = content_of("--tls-cert", o.tls_certificate);
+  const auto key = content_of("--tls-key", o.tls_key);
+  auto made = tls::server_context::make(certificates, key);
+  if (!made) {
+    throw startup_error{"--tls-cert " + o.tls_certificate + " and --tls-key " + o.tls_key +
+                        ": failed to " + made.error()};
+  }
+  return std::make_shared<const tls::server_context>(std::move(*made));
+}
+
+}  // namespace nat::signaling::io

@@ -1,0 +1,102 @@
+#include "signaling/io/transport.hpp"
+
+#include <cerrno>
+#include <utility>
+
+namespace nat::signaling::io {
+
+void transport::secure(const tls::server_context& context) {
+  tls_ = std::make_unique<tls_part>(context);
+}
+
+transport::reading transport::receive(workspace& w) {
+  w.unread = {};
+  const auto n = ::recv(socket_.get(), w.read.data(), w.read.size(), 0);
+  if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR)) return {};
+  if (n <= 0) return {.ended = true};
+  const auto size = static_cast<std::size_t>(n);
+  const auto octets = byte_span(w.read).first(size);
+  if (tls_) {
+    tls_->session.feed(octets);
+  } else {
+    w.unread = octets;
+  }
+  return {.size = size, .more = size == w.read.size()};
+}
+
+byte_span transport::next(workspace& w) {
+  if (!tls_) return std::exchange(w.unread, {});
+  const auto before = tls_->session.state();
+  const auto plain = tls_->session.read(w.plain, tls_->out);
+  const auto after = tls_->session.state();
+  if (after == before) return plain;
+  if (after == tls::state::failed) {
+    ++w.tls_counted.failed;
+  } else if (before == tls::state::handshaking) {
+    ++w.tls_counted.handshakes;
+    if (tls_->session.resumed()) ++w.tls_counted.resumed;
+  }
+  return plain;
+}
+
+bool transport::tls_ended() const noexcept {
+  if (!tls_) return false;
+  const auto state = tls_->session.state();
+  return state == tls::state::closed || state == tls::state::failed;
+}
+
+tls::failure transport::tls_failure() const noexcept {
+  return tls_ ? tls_->session.why() : tls::failure::none;
+}
+
+std::string transport::tls_detail() const {
+  return tls_ ? tls_->session.detail() : std::string();
+}
+
+// What waits in the clear becomes records. False: TLS takes no more.
+bool transport::seal(workspace& w) {
+  if (tls_ended()) {
+    out_.clear();  // nobody could read it
+  } else if (!out_.empty()) {
+    w.lend(tls_->out);
+    if (!tls_->session.write(as_bytes(out_), tls_->out)) return false;
+    w.take_back(out_);
+  }
+  if (ending_ && !shut_) tls_->session.close(tls_->out);
+  return true;
+}
+
+transport::sending transport::flush(workspace& w) {
+  if (tls_ && !seal(w)) return sending::failed;
+  auto& out = tls_ ? tls_->out : out_;
+  while (sent_ < out.size()) {
+    const auto n = ::send(socket_.get(), out.data() + sent_, out.size() - sent_, MSG_NOSIGNAL);
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) break;
+    if (n < 0) return sending::failed;
+    sent_ += static_cast<std::size_t>(n);
+  }
+  if (const auto left = out.size() - sent_; left > 0) {
+    // What the kernel has taken is let go of before it outweighs what waits.
+    if (sent_ > left) out.erase(0, std::exchange(sent_, 0));
+    return sending::blocked;
+  }
+  sent_ = 0;
+  w.take_back(out);
+  if (ending_ && !std::exchange(shut_, true)) ::shutdown(socket_.get(), SHUT_WR);
+  return sending::done;
+}
+
+std::size_t transport::waiting() const noexcept {
+  return out_.size() + (tls_ ? tls_->out.size() : 0) - sent_;
+}
+
+void transport::close() noexcept {
+  if (shut_) {
+    socket_.close();
+  } else {
+    abort_connection(socket_);
+  }
+}
+
+}  // namespace nat::signaling::io

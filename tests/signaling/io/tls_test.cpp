@@ -1,0 +1,223 @@
+// The whole server with --tls-cert: what CLI.md promises of wss, and what strangers may do there.
+
+#include <signal.h>
+
+#include <filesystem>
+#include <fstream>
+
+#include "protocol/tls/connection.hpp"
+#include "tests/check.hpp"
+#include "tests/signaling/hub/switchboard.hpp"
+#include "tests/signaling/io/raw_client.hpp"
+#include "tests/signaling/io/server_process.hpp"
+
+namespace nat::test {
+namespace {
+
+constexpr auto tcp_only = raw_client::start::tcp_only;
+
+// OpenSSL writes to sockets without MSG_NOSIGNAL.
+const auto no_sigpipe = ::signal(SIGPIPE, SIG_IGN);
+
+std::vector<std::string> with(const test_certificate& c, std::vector<std::string> more = {}) {
+  for (const auto& word :
+       {std::string("--tls-cert"), c.file(), std::string("--tls-key"), c.key_file()}) {
+    more.push_back(word);
+  }
+  return more;
+}
+
+std::string offer(std::string_view target, std::string_view sdp) {
+  return R"({"type":"offer","target":")" + std::string(target) + R"(","sdp":")" + std::string(sdp) +
+         "\"}";
+}
+
+double metric(const server_process& server, const std::string& name) {
+  const auto text = http_get(server.admin, "/metrics");
+  const auto at = text.find('\n' + name + ' ');
+  REQUIRE(at != text.npos);
+  return std::stod(text.substr(at + name.size() + 2));
+}
+
+TEST_CASE("wss: both versions of TLS, on both event loops, messages of any size") {
+  const test_certificate certificate;
+  server_process server(with(certificate, {"--threads", "2"}));
+  CHECK(server.ready_text().contains("\"websocket\":[\"wss://" + to_string(server.websocket)));
+  for (int pair = 0; pair < 8; ++pair) {
+    const auto n = std::to_string(pair);
+    raw_client al(server.websocket, {.version = TLS1_2_VERSION});
+    raw_client bob(server.websocket, {.version = TLS1_3_VERSION});
+    CHECK(al.shows(certificate));
+    al.join("al" + n);
+    bob.join("bob" + n);
+    const std::string sdp(50'000, 'x');
+    for (int i = 0; i < 5; ++i) {
+      al.say(offer("bob" + n, sdp + std::to_string(i)));
+      CHECK(field(bob.hear(), "sdp") == sdp + std::to_string(i));
+      bob.say(offer("al" + n, "short"));
+      CHECK(field(al.hear(), "sdp") == "short");
+    }
+    al.send_raw(close_frame(1000));
+    CHECK(al.read_close() == 1000);
+    CHECK(al.closed_in_order());
+  }
+  CHECK(metric(server, "signaling_tls_handshakes_total") == 16);
+  CHECK(metric(server, "signaling_tls_failures_total") == 0);
+}
+
+TEST_CASE("a client that comes back resumes its session, on whichever loop") {
+  const test_certificate certificate;
+  server_process server(with(certificate, {"--threads", "2"}));
+  for (const int version : {TLS1_2_VERSION, TLS1_3_VERSION}) {
+    const auto before = metric(server, "signaling_tls_resumed_total");
+    raw_client first(server.websocket, {.version = version});
+    const auto ticket = first.session();
+    for (int i = 0; i < 4; ++i) {
+      raw_client again(server.websocket, {.version = version, .session = ticket.get()});
+      again.join("al" + std::to_string(version) + std::to_string(i));
+    }
+    CHECK(metric(server, "signaling_tls_resumed_total") == before + 4);
+  }
+}
+
+TEST_CASE("SIGHUP reads the certificate again and ends no connection; a bad one changes nothing") {
+  const test_certificate old, fresh, other;
+  const auto folder = std::filesystem::path(old.file()).parent_path();
+  const auto install = [&](const std::string& certificate, const std::string& key) {
+    std::ofstream(folder / "live.pem") << certificate;
+    std::ofstream(folder / "live.key") << key;
+  };
+  install(old.certificate_pem(), old.key_pem());
+  server_process server(
+      {"--threads", "2", "--tls-cert", folder / "live.pem", "--tls-key", folder / "live.key"});
+  raw_client al(server.websocket, tls_settings{});
+  CHECK(al.shows(old));
+  al.join("al");
+  const auto reload = [&](std::string_view answer) {
+    server.signal(SIGHUP);
+    server.wait_for(answer);
+    for (int i = 0; i < 4; ++i) {
+      raw_client next(server.websocket, tls_settings{});
+      CHECK(next.shows(fresh));
+    }
+    al.say(offer("al", "still here"));
+    CHECK(field(al.hear(), "sdp") == "still here");
+  };
+  install(fresh.certificate_pem(), fresh.key_pem());
+  reload(" reloaded");
+  install(other.certificate_pem(), fresh.key_pem());
+  reload("with this certificate (key values mismatch)");
+  std::filesystem::remove(folder / "live.key");
+  reload("No such file or directory");
+}
+
+TEST_CASE("a certificate that can't be used ends the start with one line and status 2") {
+  const test_certificate certificate, other;
+  const auto check = [](std::vector<std::string> arguments, std::string_view expected) {
+    arguments.emplace_back("--check-config");
+    const auto ended = run_server(std::move(arguments));
+    CHECK(ended.status == 2);
+    CHECK_MESSAGE(ended.errors.contains(expected), ended.errors);
+    CHECK(ended.errors.find('\n') == ended.errors.size() - 1);
+  };
+  check({"--tls-cert", certificate.file()}, "--tls-key");
+  check({"--tls-key", certificate.key_file()}, "--tls-cert");
+  check({"--tls-cert", "/nonexistent", "--tls-key", certificate.key_file()}, "/nonexistent");
+  check({"--tls-cert", certificate.file(), "--tls-key", "/"}, "failed to read --tls-key /");
+  check({"--tls-cert", certificate.file(), "--tls-key", other.key_file()}, "mismatch");
+  check({"--tls-cert", certificate.key_file(), "--tls-key", certificate.key_file()},
+        "find a certificate");
+  CHECK(run_server(with(certificate, {"--check-config"})).status == 0);
+}
+
+TEST_CASE("HTTP in the clear is told to speak TLS, garbage gets one clean close") {
+  const test_certificate certificate;
+  server_process server(with(certificate));
+  raw_client plain(server.websocket, tcp_only);
+  plain.send_raw(std::string(upgrade_request) + "\r\n");
+  const auto head = plain.read_head();
+  CHECK(head.starts_with("HTTP/1.1 400 "));
+  CHECK(plain.read_head().contains("wss://"));  // the body, up to the end
+  CHECK(plain.read_head().empty());
+  for (const auto& garbage :
+       {std::string(2000, 'g'), std::string(2000, '\0'), std::string("\x16\x03\x01\xff\xff\x01", 6),
+        std::string("\x16\x03\x01\x00\x05\x01\x00\x00\x01\x00", 10)}) {
+    raw_client stranger(server.websocket, tcp_only);
+    stranger.send_raw(garbage);
+    const auto last_words = stranger.read_head();  // an alert at most
+    CHECK(last_words.size() <= 7);
+  }
+  CHECK(metric(server, "signaling_tls_failures_total") == 5);
+  raw_client good(server.websocket, tls_settings{});
+  good.join("al");
+}
+
+TEST_CASE("TLS has the upgrade's time limit, however slowly its octets come") {
+  const test_certificate certificate;
+  server_process server(with(certificate, {"--register-timeout", "0.5"}));
+  raw_client silent(server.websocket, tcp_only), half(server.websocket, tcp_only);
+  half.send_raw(std::string("\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", 11));
+  raw_client secured(server.websocket, tls_settings{}, tcp_only);
+  secured.send_raw("GET / HT");
+  CHECK(silent.read_head().empty());
+  CHECK(half.read_head().empty());
+  CHECK(secured.read_head().empty());
+}
+
+TEST_CASE("a client that says close_notify without a WebSocket close is answered, its name held") {
+  const test_certificate certificate;
+  server_process server(with(certificate));
+  raw_client al(server.websocket, tls_settings{}), next(server.websocket, tls_settings{});
+  al.join("al");
+  al.close_tls();
+  CHECK_FALSE(al.read().has_value());
+  CHECK(al.closed_in_order());
+  next.say(R"({"type":"register","peer_id":"al"})");
+  CHECK(field(next.hear(), "code") == "id-taken");
+}
+
+TEST_CASE("over TLS too, a client that does not read is cut off and no other waits for it") {
+  const test_certificate certificate;
+  server_process server(with(certificate, {"--messages-per-second", "0"}));
+  raw_client al(server.websocket, tls_settings{}), slow(server.websocket, tls_settings{});
+  al.join("al");
+  slow.join("slow");
+  const std::string big(60'000, 'x');
+  for (int i = 0; i < 300; ++i) al.say(offer("slow", big));
+  auto answer = al.hear();
+  CHECK(field(answer, "code") == "peer-busy");
+  while (field(answer, "code") == "peer-busy") {
+    al.say(offer("slow", big));
+    answer = al.hear();
+  }
+  CHECK(field(answer, "code") == "peer-not-found");
+  al.say(offer("al", "v"));
+  while (!answer.contains("\"offer\"")) answer = al.hear();
+}
+
+TEST_CASE("a drain is told over TLS, and ends with close_notify") {
+  const test_certificate certificate;
+  server_process server(with(certificate));
+  raw_client al(server.websocket, tls_settings{});
+  raw_client handshaking(server.websocket, tcp_only);
+  al.join("al");
+  server.signal(SIGTERM);
+  CHECK(al.hear() == R"({"type":"going-away"})");
+  CHECK(al.read_close() == 1001);
+  CHECK(al.closed_in_order());
+  CHECK(server.wait() == 0);
+}
+
+TEST_CASE("beyond the limit of connections, no handshake is begun") {
+  const test_certificate certificate;
+  server_process server(
+      with(certificate, {"--max-connections-per-address", "1", "--threads", "1"}));
+  raw_client al(server.websocket, tls_settings{});
+  raw_client second(server.websocket, tcp_only);
+  CHECK(second.read_head().empty());
+  al.join("al");
+  CHECK(metric(server, "signaling_connections_rejected_total") == 1);
+}
+
+}  // namespace
+}  // namespace nat::test
