@@ -27,8 +27,7 @@ std::string list(const std::vector<endpoint>& all, std::string_view scheme) {
 }  // namespace
 
 std::string to_json(const server_addresses& a) {
-  auto out =
-      "{\"websocket\":" + list(a.websocket, a.scheme()) + ",\"stun\":" + list(a.stun, "");
+  auto out = "{\"websocket\":" + list(a.websocket, a.scheme()) + ",\"stun\":" + list(a.stun, "");
   if (!a.stun_alternate.empty()) out += ",\"stun_alternate\":" + list(a.stun_alternate, "");
   if (a.admin) out += ",\"admin\":\"" + to_string(*a.admin) + '"';
   return out + '}';

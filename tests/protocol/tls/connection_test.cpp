@@ -154,8 +154,7 @@ TEST_CASE("what is no TLS is told apart, and answered with nothing") {
     memory_server server(context);
     server.take(text);
     CHECK(server.connection.state() == state::failed);
-    CHECK(server.connection.why() ==
-          (text.contains("HTTP") ? failure::http : failure::not_tls));
+    CHECK(server.connection.why() == (text.contains("HTTP") ? failure::http : failure::not_tls));
     CHECK(server.out.empty());
     server.take("more of it");  // is not even looked at
     CHECK(server.heard.empty());

@@ -178,7 +178,7 @@ TEST_CASE("a client that says close_notify without a WebSocket close is answered
 
 TEST_CASE("over TLS too, a client that does not read is cut off and no other waits for it") {
   const test_certificate certificate;
-  server_process server(with(certificate, {"--messages-per-second", "0"}));
+  server_process server(with(certificate, {"--messages-per-second", "0", "--threads", "1"}));
   raw_client al(server.websocket, tls_settings{}), slow(server.websocket, tls_settings{});
   al.join("al");
   slow.join("slow");
