@@ -68,7 +68,7 @@ void poller::run() {
       static_cast<pollable*>(e.data.ptr)->handle_ready(e.events);
     }
     after_batch_();
-    if (n < static_cast<int>(ready_.size())) return;
+    if (n <= 0) return;
   }
 }
 

@@ -79,6 +79,7 @@ void relay_service::handle_peers(socket& s) {
   auto& batch = stun::io::receive_batch::mine();
   for (int round = 0; round < max_batches && s.descriptor() >= 0; ++round) {
     const auto count = std::max(0, batch.receive(s.descriptor()));
+    if (count == 0) return;
     for (std::size_t i = 0; i < static_cast<std::size_t>(count); ++i) {
       const auto item = batch.at(i);
       if (item.truncated) continue;
@@ -87,7 +88,6 @@ void relay_service::handle_peers(socket& s) {
       });
     }
     queue_.flush();
-    if (static_cast<std::size_t>(count) < stun::io::receive_batch::capacity) return;
   }
 }
 

@@ -102,6 +102,7 @@ void stun_service::take(front& f) {
   auto& batch = stun::io::receive_batch::mine();
   for (int round = 0; round < max_batches; ++round) {
     const auto count = std::max(0, batch.receive(f.descriptor()));
+    if (count == 0) return;
     for (std::size_t i = 0; i < static_cast<std::size_t>(count); ++i) {
       const auto item = batch.at(i);
       if (item.truncated) continue;
@@ -110,7 +111,6 @@ void stun_service::take(front& f) {
       stun::io::for_each_datagram(item, [&](byte_view data) { dispatch(f, from, data); });
     }
     queue_.flush();
-    if (static_cast<std::size_t>(count) < stun::io::receive_batch::capacity) return;
   }
 }
 
