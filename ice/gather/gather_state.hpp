@@ -25,6 +25,7 @@ struct gather_socket {
   std::size_t reflexive_server = 0;     // who saw it, and where
   endpoint reflexive_seen_at{};
   time_point keepalive_at{};
+  std::optional<endpoint> mapped{};  // by a router that was asked to, reported
 };
 
 enum class progress : std::uint8_t {
@@ -85,6 +86,8 @@ struct gatherer::state {
   void note_mapping(std::size_t server, const path& seen_over, const endpoint& mapped,
                     duration took, time_point now);
   void report_reflexive(gather_socket&, const gather_server&, duration took);
+  void add_mapped(const endpoint& base, const endpoint& external, const endpoint& gateway,
+                  std::string via, duration took);
   [[nodiscard]] bool is_redundant(const endpoint& mapped) const;
   void end_probe(const binding_probe&, int code, std::string reason);
   void probe_timeouts(time_point now);

@@ -32,6 +32,11 @@ void gatherer::end_of_servers(time_point now) {
   state_->check_gathered();
 }
 
+void gatherer::add_mapped(const endpoint& base, const endpoint& external, const endpoint& gateway,
+                          std::string via, duration took) {
+  state_->add_mapped(base, external, gateway, std::move(via), took);
+}
+
 void gatherer::stream_opened(std::uint32_t id, const path& connection, time_point now) {
   state_->stream_opened(id, connection, now);
 }

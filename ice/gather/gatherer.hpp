@@ -58,7 +58,7 @@ struct gather_config {
 
 struct found {
   candidate what;
-  std::string via;  // the server's URL, empty for host candidates
+  std::string via;  // the server's URL, "pcp:GATEWAY" and the like, empty for host candidates
   duration took;    // since the server was asked
 };
 // Once a server, when the last way of asking it is used up.
@@ -101,6 +101,10 @@ class gatherer {
   void remove_socket(const endpoint& base, time_point now);
   void add_server(const server&, time_point now);
   void end_of_servers(time_point now);  // `gathered` may come from here on
+  // What a router has mapped to the socket `base` (ice/portmap): a server-reflexive candidate,
+  // unless it is one already. `via` is told with it.
+  void add_mapped(const endpoint& base, const endpoint& external, const endpoint& gateway,
+                  std::string via, duration took);
 
   void stream_opened(std::uint32_t id, const path& connection, time_point now);
   void stream_closed(std::uint32_t id, std::string reason, time_point now);

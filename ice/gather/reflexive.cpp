@@ -90,8 +90,9 @@ void gatherer::state::end_probe(const binding_probe& p, int code, std::string re
 }
 
 bool gatherer::state::is_redundant(const endpoint& mapped) const {
-  return std::ranges::any_of(
-      sockets_, [&](const gather_socket& s) { return s.base == mapped || s.reflexive == mapped; });
+  return std::ranges::any_of(sockets_, [&](const gather_socket& s) {
+    return s.base == mapped || s.reflexive == mapped || s.mapped == mapped;
+  });
 }
 
 void gatherer::state::note_mapping(std::size_t i, const path& seen_over, const endpoint& mapped,
@@ -128,6 +129,24 @@ void gatherer::state::report_reflexive(gather_socket& socket, const gather_serve
       .foundation = make_foundation(kind, socket.base.ip, socket.reflexive_seen_at, transport::udp),
       .related = socket.base};
   events_.push_back(found{.what = std::move(c), .via = s.what.url, .took = took});
+}
+
+void gatherer::state::add_mapped(const endpoint& base, const endpoint& external,
+                                 const endpoint& gateway, std::string via, duration took) {
+  auto* const socket = find_socket(base);
+  if (socket == nullptr || config_.relay_only || releasing_ || is_redundant(external)) return;
+  if (events_.size() >= config_.max_events) return;
+  socket->mapped = external;
+  constexpr auto kind = candidate_kind::server_reflexive;
+  // One below what STUN finds: no two candidates of one priority (RFC 8445, 5.1.2).
+  const auto preference = static_cast<std::uint16_t>(std::max(1, int{socket->preference}) - 1);
+  candidate c{.kind = kind,
+              .address = external,
+              .base = base,
+              .priority = candidate_priority(kind, preference),
+              .foundation = make_foundation(kind, base.ip, gateway, transport::udp),
+              .related = base};
+  events_.push_back(found{.what = std::move(c), .via = std::move(via), .took = took});
 }
 
 void gatherer::state::probe_timeouts(time_point now) {
