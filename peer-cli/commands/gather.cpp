@@ -19,12 +19,18 @@ class gather_command final : public peer_io::command {
     if (status()) return;
     says_.event(event);
     if (std::holds_alternative<ice::gathered>(event)) {
-      says_.gather_table();
-      finish(says_.status_after(exit_status::done));
+      gathered_ = true;
     } else if (const auto* const failure = std::get_if<session::failure>(&event)) {
       says_.error(*failure);
       finish(failure->status);
     }
+  }
+
+  // Routers have no part in `gathered`, since no offer waits for them; the table does.
+  void advance(session::peer& peer, time_point now) override {
+    if (status() || !gathered_ || !peer.port_mapping_settled(now)) return;
+    says_.gather_table();
+    finish(says_.status_after(exit_status::done));
   }
 
   void interrupted(session::peer&, time_point) override {
@@ -34,6 +40,7 @@ class gather_command final : public peer_io::command {
 
  private:
   reporter& says_;
+  bool gathered_ = false;
 };
 
 }  // namespace

@@ -107,6 +107,9 @@ void add_common(CLI::App& app, options& out, raw_options& raw) {
       ->capture_default_str();
   app.add_option("--bind", raw.bind, "Address for host candidates; repeatable [all interfaces]");
   app.add_option("--port", raw.port, "Port or range for host candidates [any]");
+  app.add_flag("--no-port-mapping", out.no_port_mapping,
+               "Don't ask routers for a port (PCP, NAT-PMP, UPnP)")
+      ->envname("PEER_NO_PORT_MAPPING");
   app.add_option("--secret-file", raw.secret_file,
                  "File with a secret that the other end knows too; without it no data flows (or "
                  "PEER_SECRET holds it)");
@@ -288,6 +291,7 @@ session::peer_config peer_config_of(const options& from) {
   config.policy = from.policy;
   config.secret = from.secret;
   config.servers = from.ice_servers;
+  config.port_mapping = !from.no_port_mapping;
   config.timeout = from.timeout();
   return config;
 }

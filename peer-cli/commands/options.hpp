@@ -34,6 +34,7 @@ struct options {
   bool tls_insecure = false;
   std::vector<session::given_server> ice_servers;
   session::path_policy policy = session::path_policy::all;
+  bool no_port_mapping = false;
   std::vector<address> bind;
   std::uint16_t port_low = 0, port_high = 0;
   double timeout_seconds = 30;

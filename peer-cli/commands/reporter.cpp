@@ -179,6 +179,35 @@ struct reporter::state {
                      {"secure_ms", json_ms(e.took)}});
     say_more("encrypted, " + e.what.cipher + ", peer " + dtls::to_string(e.what.peer));
   }
+  json mapping_of(const portmap::mapping& m) {
+    return {{"protocol", portmap::to_string(m.how)},
+            {"gateway", to_string(m.gateway)},
+            {"internal", to_json(m.base, transport::udp)},
+            {"external", to_json(m.external, transport::udp)},
+            {"lifetime_s", m.lifetime.count()}};
+  }
+  void tell(const portmap::mapped& e) {
+    auto fields = mapping_of(e.what);
+    fields["took_ms"] = json_ms(e.what.took);
+    emit("port-mapped", std::move(fields));
+    say_more(e.what.via() + " leads " + to_string(e.what.external) + " here");
+  }
+  void tell(const portmap::unmapped& e) {
+    emit("port-unmapped", mapping_of(e.what));
+    say_more(e.what.via() + " no longer leads " + to_string(e.what.external) + " here");
+  }
+  void tell(const portmap::answered& e) {
+    json fields{{"protocol", portmap::to_string(e.how)}, {"gateway", to_string(e.gateway)}};
+    if (e.external) fields["external_address"] = to_string(*e.external);
+    emit("gateway", std::move(fields));
+  }
+  void tell(const portmap::refused& e) {
+    emit("port-refused", {{"protocol", portmap::to_string(e.how)},
+                          {"gateway", to_string(e.gateway)},
+                          {"reason", e.reason}});
+    say_more(std::string(portmap::to_string(e.how)) + ':' + to_string(e.gateway) +
+             " refused to map a port: " + e.reason);
+  }
   template <class Other>
   void tell(const Other&) {}
 

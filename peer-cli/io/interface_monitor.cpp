@@ -18,7 +18,8 @@ interface_monitor::interface_monitor(net::any_io_executor executor, std::functio
   if (fd < 0) return;
   sockaddr_nl here{};
   here.nl_family = AF_NETLINK;
-  here.nl_groups = RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR;
+  here.nl_groups =
+      RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR | RTMGRP_IPV4_ROUTE | RTMGRP_IPV6_ROUTE;
   if (::bind(fd, reinterpret_cast<sockaddr*>(&here), sizeof here) != 0) {
     ::close(fd);
     return;

@@ -1,6 +1,7 @@
 #pragma once
 
-// Tells when this host's addresses or links change (rtnetlink(7)). A burst of changes is one call.
+// Tells when this host's addresses, links or routes change (rtnetlink(7)). A burst of changes is
+// one call.
 
 #include <functional>
 

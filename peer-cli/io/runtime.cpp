@@ -66,12 +66,17 @@ void runtime::open_first_sockets() {
                       "; --bind takes an address of this host, --port a range with a free port"};
   }
   if (sockets_.empty()) throw setup_error{"can't open a UDP socket: " + why};
+  follow_gateways();
   peer_.sockets_complete(clock::now());
 }
 
 // Addresses come and go while we run: a cable, a hotel's network, a tunnel.
 void runtime::follow_addresses() {
-  if (!options_.bind.empty() || stopping_) return;
+  if (stopping_) return;
+  if (!options_.bind.empty()) {
+    follow_gateways();
+    return pump();
+  }
   const auto present = host_addresses();
   const auto stands_on = [](const auto& entry) { return entry.first.ip; };
   for (auto socket = sockets_.begin(); socket != sockets_.end();) {
@@ -84,7 +89,23 @@ void runtime::follow_addresses() {
     std::string why;  // an address that can't be bound yet is tried at the next change
     if (std::ranges::find(sockets_, on, stands_on) == sockets_.end()) add_socket(on, why);
   }
+  follow_gateways();
   pump();
+}
+
+// A router of the interface that a socket's address is on: no other sees its packets.
+void runtime::follow_gateways() {
+  if (!peer_.config().port_mapping) return;
+  const auto gateways = default_gateways();
+  links_.clear();
+  for (const auto& [base, socket] : sockets_) {
+    const auto link = links_[base] = interface_of(base.ip);
+    std::vector<address> routers;
+    for (const auto& one : gateways) {
+      if (one.interface == link && one.router.v4 == base.ip.v4) routers.push_back(one.router);
+    }
+    peer_.set_gateways(base, routers, clock::now());
+  }
 }
 
 bool runtime::add_socket(const address& on, std::string& why) {
@@ -196,6 +217,10 @@ void runtime::send(const transmit& out) {
   if (out.via.proto == transport::udp) {
     const auto socket = sockets_.find(out.via.local);
     if (socket == sockets_.end()) return;
+    const auto& to = out.via.remote;
+    if (!to.ip.v4 && (is_link_local(to.ip) || is_multicast(to.ip))) {
+      return send_on_link(socket->second.native_handle(), links_[out.via.local], to, out.data);
+    }
     socket->second.send(out.via.remote, out.data, out.segment_size, out.hop_limit);
     return;
   }
@@ -217,6 +242,8 @@ void runtime::perform(session::request& wanted) {
     names_.ask(name->name);
   } else if (const auto* const open = std::get_if<ice::open_stream>(&wanted)) {
     perform(*open);
+  } else if (auto* const exchange = std::get_if<portmap::tcp_exchange>(&wanted)) {
+    perform(*exchange);
   } else if (const auto* const close = std::get_if<ice::close_stream>(&wanted)) {
     std::erase_if(streams_, [&](const auto& entry) { return entry.second.via == close->via; });
   }
@@ -228,6 +255,18 @@ void runtime::perform(const session::resolve_server& wanted) {
       [this, id = wanted.id](const std::vector<address>& found, const std::string&) {
         peer_.server_resolved(id, found, clock::now());
         net::post(context_, [this, id] { lookups_.erase(id); });
+        pump();
+      });
+}
+
+void runtime::perform(portmap::tcp_exchange& wanted) {
+  const auto link =
+      std::ranges::find(links_, wanted.from, [](const auto& entry) { return entry.first.ip; });
+  exchanges_[wanted.id] = std::make_unique<http_exchange>(
+      context_.get_executor(), wanted.from, wanted.to, link == links_.end() ? 0 : link->second,
+      std::move(wanted.request), [this, id = wanted.id](std::optional<std::string_view> received) {
+        peer_.exchange_done(id, received, clock::now());
+        net::post(context_, [this, id] { exchanges_.erase(id); });
         pump();
       });
 }

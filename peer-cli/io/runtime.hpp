@@ -16,6 +16,8 @@
 #include <boost/asio/signal_set.hpp>
 #include <boost/asio/steady_timer.hpp>
 
+#include "peer-cli/io/gateways.hpp"
+#include "peer-cli/io/http_exchange.hpp"
 #include "peer-cli/io/interface_monitor.hpp"
 #include "peer-cli/io/mdns_resolver.hpp"
 #include "peer-cli/io/name_lookup.hpp"
@@ -81,6 +83,8 @@ class runtime {
   void perform(session::request&);
   void perform(const session::resolve_server&);
   void perform(const ice::open_stream&);
+  void perform(portmap::tcp_exchange&);
+  void follow_gateways();
   void send(const transmit&);
   void arm();
   void wait_for_signal();
@@ -105,6 +109,8 @@ class runtime {
   };
   std::map<std::uint32_t, open_connection> streams_;
   std::map<std::uint32_t, std::unique_ptr<name_lookup>> lookups_;
+  std::map<std::uint32_t, std::unique_ptr<http_exchange>> exchanges_;
+  std::map<endpoint, unsigned> links_;  // each socket's interface
   command* command_ = nullptr;
   bool pumping_ = false, again_ = false, stopping_ = false;
   std::optional<time_point> armed_;

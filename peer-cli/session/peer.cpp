@@ -22,7 +22,8 @@ peer::peer(peer_config config, const dtls::certificate& own, random_source& rand
       own_(own),
       random_(random),
       started_(now),
-      signaling_(signaling_config{config_.id, config_.token}, random, now) {
+      signaling_(signaling_config{config_.id, config_.token}, random, now),
+      mapper_(portmap::mapper_config{}, random) {
   start_gathering(now);
   connect_deadline_ = now + config_.timeout;
   learn_servers(config_.servers, now);
@@ -85,7 +86,10 @@ void peer::drop_link(std::optional<failure> why, time_point now) {
   described_ = false;
   events_.emplace_back(link_ended{std::move(why)});
   retire_gatherer(now);
-  if (stopping_) signaling_.leave();
+  if (stopping_) {
+    mapper_.release(now);
+    signaling_.leave();
+  }
   flush_signaling(now);
 }
 
@@ -103,6 +107,7 @@ void peer::stop(time_point now) {
   refresh_at_.reset();
   if (!link_) {
     retire_gatherer(now);
+    mapper_.release(now);
     signaling_.leave();
     flush_signaling(now);
   } else if (!link_->closing()) {  // else it ends in order, and within its own time
@@ -111,10 +116,11 @@ void peer::stop(time_point now) {
 }
 
 bool peer::stopped() const {
-  return stopping_ && !link_ && retiring_.empty();
+  return stopping_ && !link_ && retiring_.empty() && mapper_.released();
 }
 
 void peer::handle_datagram(const path& from, byte_view datagram, time_point now) {
+  if (mapper_.handle_datagram(from, datagram, now)) return;
   const auto taken = gatherer_->handle_datagram(from, datagram, now);
   if (taken.ours) {
     if (taken.from && link_) link_->handle_datagram(*taken.from, taken.data, now);
@@ -127,6 +133,7 @@ void peer::handle_datagram(const path& from, byte_view datagram, time_point now)
 }
 
 void peer::handle_send_failure(const path& where, time_point now) {
+  mapper_.handle_send_failure(where, now);
   gatherer_->handle_send_failure(where, now);
   if (link_) link_->handle_send_failure(where, now);
 }
@@ -139,6 +146,7 @@ void peer::name_resolved(const std::string& name, const std::optional<address>& 
 void peer::handle_timeout(time_point now) {
   signaling_.handle_timeout(now);
   flush_signaling(now);
+  mapper_.handle_timeout(now);
   gatherer_->handle_timeout(now);
   for (auto& old : retiring_) old.gatherer->handle_timeout(now);
   drop_released(now);
@@ -235,6 +243,7 @@ std::optional<transmit> peer::poll_transmit(time_point now) {
     if (auto out = old.gatherer->poll_transmit()) return out;
   }
   if (auto out = gatherer_->poll_transmit()) return out;
+  if (auto out = mapper_.poll_transmit()) return out;
   while (auto out = link_ ? link_->poll_transmit(now) : std::nullopt) {
     if (!gatherer_->is_relayed(out->via.local)) return out;
     gatherer_->send(*out, now);
@@ -244,6 +253,7 @@ std::optional<transmit> peer::poll_transmit(time_point now) {
 }
 
 std::optional<request> peer::poll_request(time_point now) {
+  flush_mapper(now);
   flush_gatherer(now);
   flush_link(now);
   flush_signaling(now);
@@ -254,6 +264,7 @@ std::optional<request> peer::poll_request(time_point now) {
 }
 
 std::optional<peer_event> peer::poll_event(time_point now) {
+  flush_mapper(now);
   flush_gatherer(now);
   flush_link(now);
   if (events_.empty()) return std::nullopt;
@@ -264,6 +275,7 @@ std::optional<peer_event> peer::poll_event(time_point now) {
 
 std::optional<time_point> peer::next_timeout() const {
   auto next = earlier(signaling_.next_timeout(), gatherer_->next_timeout());
+  next = earlier(next, mapper_.next_timeout());
   for (const auto& old : retiring_) {
     next = earlier(next, earlier(old.gatherer->next_timeout(), old.deadline));
   }

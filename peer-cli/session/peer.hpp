@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "ice/gather/gatherer.hpp"
+#include "ice/portmap/mapper.hpp"
 #include "peer-cli/session/ice_url.hpp"
 #include "peer-cli/session/link.hpp"
 #include "peer-cli/session/signaling_client.hpp"
@@ -33,7 +34,8 @@ struct peer_config {
   std::vector<given_server> servers;  // in place of those announced
   bool use_signaling = true;          // false: only gathers, from `servers`
   bool relays_at_once = false;        // ask for relayed addresses before anyone comes
-  bool confirms = false;  // the timeout runs until confirm(), not until the channel stands
+  bool confirms = false;     // the timeout runs until confirm(), not until the channel stands
+  bool port_mapping = true;  // ask routers for ports
   duration timeout = std::chrono::seconds{30};
   ice::agent_config agent;
 };
@@ -47,8 +49,10 @@ struct resolve_server {  // -> server_resolved(id, …)
 struct resolve_name {  // mDNS -> name_resolved(name, …)
   std::string name;
 };
-using request = std::variant<signaling_connect, signaling_send, signaling_disconnect,
-                             resolve_server, resolve_name, ice::open_stream, ice::close_stream>;
+// portmap::tcp_exchange -> exchange_done(id, …)
+using request =
+    std::variant<signaling_connect, signaling_send, signaling_disconnect, resolve_server,
+                 resolve_name, ice::open_stream, ice::close_stream, portmap::tcp_exchange>;
 
 struct registered {
   std::string peer_id;
@@ -75,7 +79,8 @@ using peer_event =
     std::variant<registered, signaling_lost, local_candidate, remote_candidate, server_silent,
                  ice::gathered, link_started, path_found, path_doubted, channel_secured, link_ready,
                  datachannel::channel_opened, datachannel::message, datachannel::channel_closed,
-                 datachannel::writable, link_ended,
+                 datachannel::writable, link_ended, portmap::mapped, portmap::unmapped,
+                 portmap::answered, portmap::refused,
                  failure>;  // the peer as a whole can't go on
 
 class peer {
@@ -89,6 +94,10 @@ class peer {
 
   void add_socket(const endpoint& base, std::uint16_t local_preference, time_point now);
   void remove_socket(const endpoint& base, time_point now);
+  // The routers that lead out of the interface of a socket; asked at once to map its port.
+  void set_gateways(const endpoint& base, const std::vector<address>&, time_point now);
+  void exchange_done(std::uint32_t id, std::optional<std::string_view> received, time_point now);
+  void handle_announcement(const endpoint& from, byte_view datagram, time_point now);
   // The first sockets are all there: from here on gathering may be complete.
   void sockets_complete(time_point now);
   void server_resolved(std::uint32_t id, const std::vector<address>&, time_point now);
@@ -105,6 +114,9 @@ class peer {
   // The link that link_ended told about, until the next one starts; for reports.
   [[nodiscard]] const session::link* ended() const { return ended_.get(); }
   [[nodiscard]] const peer_config& config() const { return config_; }
+
+  // Whether the routers have said what they do, or have been silent for long enough.
+  [[nodiscard]] bool port_mapping_settled(time_point now) const { return mapper_.settled(now); }
 
   // What the command wanted of the link has happened: the timeout ends.
   void confirm() { connect_deadline_.reset(); }
@@ -135,6 +147,9 @@ class peer {
   void end_of_servers(time_point now);
   void flush_gatherer(time_point now);
   void handle(ice::gather_event&, time_point now);
+  // peer_mapping.cpp
+  void offer_mapping(const portmap::mapping&);
+  void flush_mapper(time_point now);
   // peer_signaling.cpp
   void make_offer(time_point now);
   void start_link(bool offerer, const std::string& remote, std::string session, time_point now);
@@ -160,6 +175,7 @@ class peer {
   time_point started_;
   signaling_client signaling_;
   std::unique_ptr<ice::gatherer> gatherer_;
+  portmap::mapper mapper_;
   std::uint32_t epoch_ = 0;  // of gatherer_, in the upper half of stream ids
   // Gatherers of links that are over: each still sends its last data and gives its allocations
   // back. At most max_retired; the oldest makes room.

@@ -28,6 +28,7 @@ void peer::start_gathering(time_point now) {
   for (const auto& server : servers_) {
     if (server.what == ice::server::kind::stun) gatherer_->add_server(server, now);
   }
+  for (const auto& mapping : mapper_.mappings()) offer_mapping(mapping);
 }
 
 void peer::learn_servers(const std::vector<given_server>& given, time_point now) {
@@ -109,6 +110,7 @@ void peer::remove_socket(const endpoint& base, time_point now) {
   std::erase_if(sockets_, [&](const socket& s) { return s.base == base; });
   std::erase_if(found_, [&](const ice::found& f) { return f.what.base == base; });
   gatherer_->remove_socket(base, now);
+  mapper_.remove(base, now);
   if (link_) link_->remove_local(base, now);
 }
 

@@ -191,6 +191,10 @@ void udp_socket::flush() {
   if (!state_->waiting_writable) state_->flush();
 }
 
+int udp_socket::native_handle() const {
+  return state_->socket.native_handle();
+}
+
 bool udp_socket::congested() const {
   return state_->waiting_writable;
 }

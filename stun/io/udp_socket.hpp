@@ -28,6 +28,8 @@ class udp_socket {
   udp_socket& operator=(udp_socket&&) noexcept;
 
   [[nodiscard]] endpoint local() const;  // as bound, with the real port
+  // For a datagram that needs what endpoints don't carry: the scope of a link-local address.
+  [[nodiscard]] int native_handle() const;
 
   // `datagrams`: one, or several of `segment_size` bytes back to back (the last may be shorter)
   // that the kernel coalesced; segment_size is the size of one, data.size() for one. `destination`:
