@@ -1,4 +1,5 @@
-"""Who has which address. All public ones are documentation addresses (RFC 5737, RFC 3849)."""
+"""Who has which address. All public ones are documentation addresses (RFC 5737, RFC 3849), unless a
+site's `wan` says otherwise."""
 
 import dataclasses
 
@@ -32,7 +33,7 @@ class SiteAddresses:
 
     def public(self, host=0):
         """What the world sees: the NAT's one address, or each host's own where there is none."""
-        return f"203.0.113.{10 * self.n + (host if self.site.kind == 'public' else 0)}"
+        return f"{self.site.wan}.{10 * self.n + (host if self.site.kind == 'public' else 0)}"
 
     def host(self, host=0):
         return self.public(host) if self.site.kind == "public" else f"{self.lan}.{10 + host}"

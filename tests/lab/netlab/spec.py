@@ -24,6 +24,7 @@ OPTIONS = {
     "ports": ("LOW-HIGH (all)", "the block that a symmetric NAT takes its ports from"),
     "hosts": ("1 to 5 (1)", "hosts on the site's LAN: a, a2, a3 …"),
     "lan": ("10.0.N", "the first three numbers of the LAN's addresses"),
+    "wan": ("203.0.113", "the first three numbers of the public address"),
     "delay": ("milliseconds (10)", "one way between the site and the core"),
     "loss": ("percent (0)", "loss in each direction of that link"),
     "rate": ("kbit/s (unlimited)", "rate of that link, each direction"),
@@ -49,6 +50,7 @@ class Site:
     ports: str = ""
     hosts: int = 1
     lan: str = ""
+    wan: str = "203.0.113"
     delay: float = 10.0
     loss: float = 0.0
     rate: int = 0
@@ -92,6 +94,7 @@ _READERS = {
     "ports": _pattern(r"\d{1,5}-\d{1,5}", "LOW-HIGH"),
     "hosts": _number(1, 5),
     "lan": _pattern(r"\d{1,3}\.\d{1,3}\.\d{1,3}", "three numbers, such as 192.168.1"),
+    "wan": _pattern(r"\d{1,3}\.\d{1,3}\.\d{1,3}", "three numbers, such as 44.128.1"),
     "delay": _number(0, 3_600_000, float),
     "loss": _number(0, 100, float),
     "rate": _number(0, 100_000_000),
