@@ -1,10 +1,16 @@
 // The TURN server as an attacker with an account sees it: a sequence of operations, some of them
 // raw bytes, some well-formed and signed, relayed sockets that open, fail, or answer late, and
 // time. After each the server's promises hold.
+//
+// Among them: what is no valid request of an authenticated client (bytes, relayed data either way,
+// requests that are signed and then spoiled) changes nothing that lasts. Before and after each
+// such operation the server is asked for all that it may hold: allocations, sockets, the next
+// deadline, and, by data from every peer to every socket, permissions and channels.
 
 #include <cstdint>
-#include <map>
 #include <set>
+#include <tuple>
+#include <vector>
 
 #include "protocol/base/ensure.hpp"
 #include "stun/credentials.hpp"
@@ -95,7 +101,8 @@ struct world {
     while (const auto t = server.poll_transmit()) {
       const auto m = stun::message_view::parse(t->data);
       ensure(m.has_value());
-      if (const auto fresh = m->get<attr::nonce>()) nonce = *fresh;
+      const bool ours = t->via.remote.ip == client(0).remote.ip;  // not the one that forge() uses
+      if (const auto fresh = m->get<attr::nonce>(); fresh && ours) nonce = *fresh;
     }
     while (const auto e = server.poll_event()) {
       if (const auto* o = std::get_if<turn::open_relay>(&*e)) {
@@ -111,6 +118,40 @@ struct world {
     ensure(c.allocations <= 6 && open.size() <= 16 + 3);
     ensure(c.allocations > 0 || !server.next_timeout() || open.size() <= 3);
   }
+  // All that the server may hold, as far as it shows.
+  using grant = std::tuple<turn::relay_id, endpoint, std::byte, std::byte>;  // and the channel
+  struct lasting {
+    std::uint64_t allocations, created, expired, released;
+    std::set<turn::relay_id> opening, open;
+    std::optional<time_point> next_timeout;
+    std::vector<grant> grants;
+    bool operator==(const lasting&) const = default;
+  };
+  [[nodiscard]] lasting look() {
+    const auto c = server.counters();
+    lasting out{c.allocations,         c.created, c.expired, c.released, opening, open,
+                server.next_timeout(), {}};
+    const auto probe = as_bytes("probe");
+    for (const auto relay : open) {
+      for (std::uint8_t host = 0; host < 6; ++host) {
+        for (std::uint8_t port = 0; port < 2; ++port) {
+          const auto from = peer(static_cast<std::uint8_t>(host + 6 * port));
+          const auto got = server.handle_peer(relay, from, probe, now);
+          const auto* in = std::get_if<turn::to_client>(&got);
+          if (in) out.grants.emplace_back(relay, from, in->header()[0], in->header()[1]);
+        }
+      }
+    }
+    return out;
+  }
+  template <class Operation>
+  void as_a_stranger(Operation operation) {
+    const auto before = look();
+    operation();
+    ensure(!server.poll_event());
+    ensure(look() == before);
+  }
+
   void answer(turn::relay_id id, bool works) {
     opening.erase(id);
     if (works) {
@@ -121,12 +162,9 @@ struct world {
     }
   }
   void ask(reader& input) {
-    static constexpr stun::method methods[] = {stun::method::allocate, stun::method::refresh,
-                                               stun::method::create_permission,
-                                               stun::method::channel_bind};
     const auto via = client(input.octet());
     std::array<std::byte, 1024> buffer;
-    stun::message_writer w(buffer, {methods[input.octet() % 4], stun::kind::request},
+    stun::message_writer w(buffer, {method(input.octet()), stun::kind::request},
                            stun::make_transaction_id(random));
     for (auto n = input.octet() % 5; n > 0; --n) put(w, input);
     if (nonce.empty()) {  // a stranger, until the first challenge
@@ -137,6 +175,36 @@ struct world {
     const auto key =
         stun::make_long_term_key(stun::password_algorithm::md5, "u", "rendezvous", "p");
     if (const auto m = w.finish_signed(key.view())) check(server.handle_client(via, *m, now).out);
+  }
+  // A request that would be good, spoiled in one of six ways; it may come from elsewhere, too.
+  void forge(reader& input) {
+    if (nonce.empty()) return;
+    auto via = client(input.octet());
+    const unsigned how = input.octet() % 6U, where = input.octet();
+    std::array<std::byte, 1024> buffer;
+    stun::message_writer w(buffer, {method(input.octet()), stun::kind::request},
+                           stun::make_transaction_id(random));
+    for (auto n = input.octet() % 5; n > 0; --n) put(w, input);
+    const std::string name = how == 0 ? "v" : "u", password = how == 1 ? "q" : "p";
+    auto other = nonce;
+    if (how == 2) other[where % other.size()] ^= 1;
+    w.put<attr::username>(name).put<attr::realm>("rendezvous").put<attr::nonce>(other);
+    const auto key =
+        stun::make_long_term_key(stun::password_algorithm::md5, name, "rendezvous", password);
+    // Spoiled last, where what is spoiled is signed: nothing after the integrity attribute is.
+    const auto signed_message =
+        how == 3 ? w.finish() : w.finish_signed(key.view(), stun::integrity::sha1, false);
+    if (!signed_message) return;
+    auto message = to_bytes(*signed_message);
+    if (how == 4) message[where % message.size()] ^= static_cast<std::byte>(1U << (where % 8));
+    if (how == 5) via.remote.ip = *parse_address("192.0.2.77");
+    as_a_stranger([&] { check(server.handle_client(via, message, now).out); });
+  }
+  static stun::method method(std::uint8_t n) {
+    static constexpr stun::method methods[] = {stun::method::allocate, stun::method::refresh,
+                                               stun::method::create_permission,
+                                               stun::method::channel_bind};
+    return methods[n % 4];
   }
   static void put(stun::message_writer& w, reader& input) {
     const auto what = input.octet(), value = input.octet();
@@ -179,7 +247,20 @@ struct world {
     stun::message_writer w(buffer, {stun::method::send, stun::kind::indication},
                            stun::make_transaction_id(random));
     w.put<attr::xor_peer_address>(peer(input.octet())).put<attr::data>(input.some(16));
-    if (const auto m = w.finish()) check(server.handle_client(via, *m, now).out);
+    const auto m = w.finish();
+    if (m) as_a_stranger([&] { check(server.handle_client(via, *m, now).out); });
+  }
+  void relay_back(reader& input) {
+    const auto id = static_cast<turn::relay_id>(input.octet() % 24);
+    const auto from = peer(input.octet());
+    const auto data = input.some(32);
+    as_a_stranger([&] { check(server.handle_peer(id, from, data, now)); });
+  }
+  void scribble(reader& input) {
+    const auto via = client(input.octet());
+    const auto length = input.octet();
+    const auto data = input.some(length);
+    as_a_stranger([&] { check(server.handle_client(via, data, now).out); });
   }
 };
 
@@ -189,13 +270,11 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   reader input(std::as_bytes(std::span(data, std::min<std::size_t>(size, 4096))));
   world w;
   while (!input.done()) {
-    switch (input.octet() % 8) {
-      case 0: {
-        const auto via = world::client(input.octet());
-        const auto length = input.octet();
-        w.check(w.server.handle_client(via, input.some(length), w.now).out);
+    const auto operation = input.octet();
+    switch (operation < 128 ? operation % 8 : 8) {
+      case 0:
+        w.scribble(input);
         break;
-      }
       case 1:
       case 2:
       case 3:
@@ -204,15 +283,15 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       case 4:
         w.relay(input);
         break;
-      case 5: {
-        const auto id = static_cast<turn::relay_id>(input.octet() % 24);
-        const auto from = world::peer(input.octet());
-        w.check(w.server.handle_peer(id, from, input.some(32), w.now));
+      case 5:
+        w.relay_back(input);
         break;
-      }
       case 6:
         w.now += std::chrono::seconds{input.octet() * 4};
         w.server.handle_timeout(w.now);
+        break;
+      case 8:
+        w.forge(input);
         break;
       default:
         if (!w.opening.empty())
