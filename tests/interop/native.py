@@ -14,9 +14,9 @@ class Native:
         self.events = []
 
     @classmethod
-    async def start(cls, case, server, name, *command):
+    async def start(cls, case, server, name, *command, timeout=20):
         process = await case.launch(harness.BIN / "peer-cli", "--server", server.url, "--id", name,
-                                    "--json", "--timeout", "20", *command)
+                                    "--json", "--timeout", str(timeout), *command)
         return cls(process)
 
     async def event(self, name):
@@ -126,6 +126,24 @@ class PipeCases:
         await foreign.finish()
         self.assertEqual(await native.read(), b"second")
         self.assertEqual(await native.status(), 0, native.process.seen)
+
+    async def ask_in_vain(self, *command):
+        """They take the channel and answer nothing on it: 4, and a sentence that says what is missing."""
+        server = await harness.Server(self).start()
+        foreign = await self.foreign(server, "foreign")
+        accepting = self.keep(foreign.accept())
+        native = await Native.start(self, server, "native", "--json-fd", "2", *command, timeout=6)
+        self.assertEqual(await accepting, command[0])
+        error = await native.event("error")
+        self.assertEqual((error["code"], error["status"]), ("no-answer", 4))
+        self.assertIn("peer-cli listen", error["message"])
+        self.assertEqual(await native.status(), 4, native.process.seen)
+
+    async def test_a_ping_that_they_do_not_answer(self):
+        await self.ask_in_vain("ping", "foreign", "-c", "2", "-i", "0.1")
+
+    async def test_a_bench_that_they_do_not_answer(self):
+        await self.ask_in_vain("bench", "foreign")
 
     async def test_they_leave_midway(self):
         native, foreign = await self.meet(they_offer=True)
