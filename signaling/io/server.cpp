@@ -40,10 +40,9 @@ class server {
         names_(o.limits, random_),
         door_(o.limits, random_),
         proxies_(o.trusted_proxies),
-        shared_{options_.limits, announcement_,
-                names_,          door_,
-                proxies_,        options_.allowed_origins,
-                random_,         [this](hub::envelope& e) { deliver(e); }} {
+        shared_{options_.limits, announcement_, names_,
+                door_,           proxies_,      options_.allowed_origins,
+                relayed_,        random_,       [this](hub::envelope& e) { deliver(e); }} {
     for (std::uint32_t i = 0; i < o.threads; ++i) {
       loops_.push_back(std::make_unique<event_loop>(i, shared_));
     }
@@ -113,6 +112,8 @@ class server {
     bind_each(options_.stun, options_.stun_given, [this](endpoint where) {
       require_free_udp_port(where);
       for (auto& loop : loops_) where = loop->add_stun(where);
+      loops_.front()->spread_stun(where, options_.threads,
+                                  static_cast<std::uint32_t>(random_u64(random_)));
       addresses_.stun.push_back(where);
     });
   }
@@ -281,6 +282,7 @@ class server {
   hub::announcement announcement_;
   shared_directory names_;
   shared_admission door_;
+  relayed_ports relayed_;
   hub::trusted_proxies proxies_;
   shared_parts shared_;
   std::vector<std::unique_ptr<event_loop>> loops_;

@@ -70,8 +70,8 @@ struct server_config {
   std::size_t max_allocations_per_address = 256;  // of clients; IPv6: a /64
   std::size_t max_permissions = 128;              // of one allocation
   std::size_t max_channels = 64;                  // of one allocation
-  std::size_t max_reservations = 128;
-  std::size_t max_reservations_per_name = 4;
+  std::size_t max_reservations = 1024;
+  std::size_t max_reservations_per_name = 32;
   std::size_t max_outbox = 4096;
   // Answers to unauthenticated requests, a second and client address.
   unsigned max_challenges_per_second = 100;

@@ -84,7 +84,9 @@ bool server::state::over_quota(const server_request& r) const {
 }
 
 bool server::state::may_reserve(std::string_view user) const {
-  const auto mine = std::ranges::count(reservations, user, &reservation::user);
+  const auto mine = std::ranges::count(reservations, quota_name(user), [](const reservation& kept) {
+    return quota_name(kept.user);
+  });
   return reservations.size() < config.max_reservations &&
          static_cast<std::size_t>(mine) < config.max_reservations_per_name;
 }

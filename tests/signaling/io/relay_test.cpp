@@ -56,8 +56,9 @@ class udp_end {
 // A TURN client with TURN REST credentials that blocks.
 class turn_user {
  public:
-  turn_user(const endpoint& server, std::string_view name, std::string_view secret)
-      : server_(server), user_("4000000000:" + std::string(name)) {
+  turn_user(const endpoint& server, std::string_view name, std::string_view secret,
+            const char* at = "127.0.0.1:0")
+      : end(at), server_(server), user_("4000000000:" + std::string(name)) {
     password_ = turn::rest_password(secret, user_);
   }
   // The answer; its transaction is checked.
@@ -88,6 +89,29 @@ class turn_user {
   }
   bytes allocate() {
     return ask(method::allocate, [](auto& w) { w.template put<attr::requested_transport>(17); });
+  }
+  // Allocates, and the relayed address.
+  endpoint relayed() {
+    const auto allocated = allocate();
+    REQUIRE(code(allocated) == 0);
+    return *stun::message_view::parse(allocated)->get<attr::xor_relayed_address>();
+  }
+  void bind(std::uint16_t number, const endpoint& peer) {
+    const auto bound = ask(method::channel_bind, [&](auto& w) {
+      w.template put<attr::channel_number>(number).template put<attr::xor_peer_address>(peer);
+    });
+    CHECK(code(bound) == 0);
+  }
+  void send(std::uint16_t number, std::string_view text) {
+    std::array<std::byte, 64> buffer;
+    end.send(server_, *turn::write_channel_data(buffer, number, as_bytes(text), false));
+  }
+  std::string receive(std::uint16_t number) {
+    const auto datagram = end.receive();
+    const auto data = turn::parse_channel_data(datagram);
+    REQUIRE(data);
+    CHECK(data->number == number);
+    return std::string(as_text(data->payload));
   }
   static int code(const bytes& answer) {
     const auto error = stun::message_view::parse(answer)->get<attr::error_code>();
@@ -136,6 +160,48 @@ TEST_CASE("a client, its relayed address and a peer, on every number of loops") 
     REQUIRE(data);
     CHECK(data->number == 0x4001);
     CHECK(as_text(data->payload) == "and back");
+  }
+}
+
+TEST_CASE("from one relayed address to another, whichever loops have them") {
+  ::setenv("TURN_SECRET", "north", 1);
+  std::vector<std::string> options{"--threads", "3"};
+  // As behind a 1:1 NAT: nothing on this machine has that address.
+  SUBCASE("as bound") {}
+  SUBCASE("as announced") {
+    options.insert(options.end(), {"--external-address", "192.0.2.9"});
+  }
+  const server_process server(options);
+  for (const auto* there : {"127.0.0.2:0", "127.0.0.3:0", "127.0.0.4:0", "127.0.0.5:0"}) {
+    CAPTURE(there);
+    turn_user al(server.stun, "al", "north"), bo(server.stun, "bo", "north", there);
+    const auto als = al.relayed(), bos = bo.relayed();
+    al.bind(0x4001, bos);
+    bo.bind(0x4002, als);
+    al.send(0x4001, "from al");
+    CHECK(bo.receive(0x4002) == "from al");
+    bo.send(0x4002, "from bo");
+    CHECK(al.receive(0x4001) == "from bo");
+  }
+}
+
+TEST_CASE("both ports of a pair are one client's, whichever loop it has") {
+  const auto server = relay({"--threads", "3"});
+  for (const auto* at : {"127.0.0.1:0", "127.0.0.2:0", "127.0.0.3:0", "127.0.0.4:0"}) {
+    CAPTURE(at);
+    turn_user even(server.stun, "al", "north", at), odd(server.stun, "al", "north", at);
+    const auto reserved = even.ask(method::allocate, [](auto& w) {
+      w.template put<attr::requested_transport>(17).template put<attr::even_port>(true);
+    });
+    const auto first = *stun::message_view::parse(reserved);
+    const auto token = first.get<attr::reservation_token>();
+    REQUIRE(token);
+    const auto redeemed = odd.ask(method::allocate, [&](auto& w) {
+      w.template put<attr::requested_transport>(17).template put<attr::reservation_token>(*token);
+    });
+    const auto port = stun::message_view::parse(redeemed)->get<attr::xor_relayed_address>();
+    REQUIRE(port);
+    CHECK(port->port == first.get<attr::xor_relayed_address>()->port + 1);
   }
 }
 

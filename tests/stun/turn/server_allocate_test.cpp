@@ -266,12 +266,21 @@ TEST_CASE("a pair of which one port is busy is given up as a pair") {
   CHECK(calls == 4);
 }
 
-TEST_CASE_FIXTURE(server_harness, "reservations are few for each name") {
-  for (std::uint16_t port = 1; port <= 4; ++port) {
-    CHECK(allocate(from(port), [](auto& w) { w.template put<attr::even_port>(true); })->success);
-  }
-  CHECK(allocate(from(5), [](auto& w) { w.template put<attr::even_port>(true); })->code == 508);
-  CHECK(allocate(from(6))->success);
+TEST_CASE("reservations are few for each name, whenever its credentials expire") {
+  auto c = server_harness::default_config();
+  c.max_reservations_per_name = 4;
+  server_harness h(c);
+  const auto reserve = [&](std::uint16_t port) {
+    h.user = std::to_string(server_harness::start_unix + 1000 + port) + ":anna";
+    h.password = turn::rest_password("mint", h.user);
+    return h.allocate(server_harness::from(port),
+                      [](auto& w) { w.template put<attr::even_port>(true); });
+  };
+  for (std::uint16_t port = 1; port <= 4; ++port) CHECK(reserve(port)->success);
+  CHECK(reserve(5)->code == 508);
+  CHECK(h.allocate(server_harness::from(6))->success);
+  h.wait(h.server.next_timeout().value() - h.now + 30s);
+  CHECK(reserve(7)->success);
 }
 
 TEST_CASE("quotas: by name, by address, in all; failures don't count") {
