@@ -33,6 +33,8 @@ int main(int argc, char** argv) {
         return run_bench(options);
       case verb::stun:
         return run_stun(options);
+      case verb::nat:
+        return run_nat(options);
       case verb::gather:
         return run_gather(options);
     }

@@ -11,6 +11,7 @@ namespace nat::commands {
 [[nodiscard]] int run_ping(const options&);
 [[nodiscard]] int run_bench(const options&);
 [[nodiscard]] int run_stun(const options&);
+[[nodiscard]] int run_nat(const options&);
 [[nodiscard]] int run_gather(const options&);
 
 }  // namespace nat::commands

@@ -163,6 +163,12 @@ void add_commands(CLI::App& app, options& out, raw_options& raw) {
   auto* const stun =
       app.add_subcommand("stun", "This host's public address as a STUN server sees it");
   stun->add_option("URL", out.url, "stun:HOST[:PORT][?transport=udp|tcp] [the signaling server's]");
+  auto* const nat = app.add_subcommand("nat", "How this host's NAT behaves, and what that means");
+  nat->add_option("URL", out.url, "stun:HOST[:PORT] [the signaling server's]");
+  nat->add_flag("--lifetime", out.lifetime,
+                "Measure how long idle mappings live; takes 1 to 10 minutes");
+  nat->add_option("--with", out.with,
+                  "Forecast with another machine, whose `peer-cli --json nat` this file holds");
   app.add_subcommand("gather", "The table of this host's candidates");
 }
 
@@ -194,6 +200,11 @@ void interpret(options& out, const raw_options& raw) {
       secret_from(raw.ice_credential_file, "--ice-credential-file", "PEER_ICE_CREDENTIAL");
   if (const auto parsed = session::parse_ice_url(out.url); !out.url.empty() && !parsed) {
     throw CLI::ValidationError("URL", "'" + out.url + "': " + parsed.error());
+  }
+  if (const auto parsed = session::parse_ice_url(out.url);
+      out.command == verb::nat && !out.url.empty() &&
+      (parsed->proto != transport::udp || parsed->tls)) {
+    throw CLI::ValidationError("URL", "'" + out.url + "': nat tests UDP; write stun:HOST[:PORT]");
   }
   for (const auto& url : raw.ice_servers) {
     const auto parsed = session::parse_ice_url(url);
@@ -251,10 +262,14 @@ options parse_options(int argc, char** argv) {
       "  peer-cli -s ws://host.example:8080 ping alice --until-direct      wait for a direct path\n"
       "  peer-cli -s ws://host.example:8080 bench alice --direction up     throughput\n"
       "  peer-cli stun stun:host.example                                   the public address\n"
+      "  peer-cli nat stun:host.example                                    how the NAT behaves\n"
+      "  peer-cli --json nat > mine.json                                   for the other machine:\n"
+      "  peer-cli nat --with mine.json                                     will the two connect?\n"
       "\n"
       "Status: 0 done, 1 internal error, 2 usage, 3 signaling server, 4 peer not there, 5 no "
       "path,\n"
-      "6 wrong secret or fingerprint, 7 path lost, 8 not the path expected, 130 interrupted.");
+      "6 wrong secret or fingerprint, 7 path lost, 8 not the path expected (nat: a hostile NAT),\n"
+      "130 interrupted.");
   add_common(app, out, raw);
   add_commands(app, out, raw);
   try {
@@ -266,6 +281,7 @@ options parse_options(int argc, char** argv) {
                   : name == "ping"    ? verb::ping
                   : name == "bench"   ? verb::bench
                   : name == "stun"    ? verb::stun
+                  : name == "nat"     ? verb::nat
                                       : verb::gather;
     interpret(out, raw);
   } catch (const CLI::ParseError& e) {

@@ -12,12 +12,14 @@
 
 namespace nat::commands {
 
-enum class verb : std::uint8_t { listen, connect, check, ping, bench, stun, gather };
+enum class verb : std::uint8_t { listen, connect, check, ping, bench, stun, nat, gather };
 
 struct options {
   verb command = verb::listen;
   std::string target;                 // PEER
-  std::string url;                    // of `stun`
+  std::string url;                    // of `stun` and `nat`
+  std::string with;                   // of `nat`: a file with another run's result
+  bool lifetime = false;              // of `nat`
   std::optional<std::string> expect;  // direct, relay
   bool keep = false;
   std::optional<std::uint64_t> count;  // of pings

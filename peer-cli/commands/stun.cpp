@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "peer-cli/commands/announced_servers.hpp"
 #include "peer-cli/commands/commands.hpp"
 #include "peer-cli/commands/reporter.hpp"
 #include "peer-cli/io/runtime.hpp"
@@ -13,27 +14,6 @@ namespace nat::commands {
 namespace {
 
 using session::exit_status;
-
-// Registers to learn which servers the signaling server announces, and no more.
-class announced_servers final : public peer_io::command {
- public:
-  void handle(session::peer_event& event, session::peer&, time_point) override {
-    if (const auto* const told = std::get_if<session::registered>(&event)) {
-      urls = told->ice_servers;
-      finish(exit_status::done);
-    } else if (const auto* const failure = std::get_if<session::failure>(&event)) {
-      why = *failure;
-      finish(failure->status);
-    }
-  }
-  void interrupted(session::peer&, time_point) override {
-    why = {exit_status::interrupted, "interrupted", "interrupted"};
-    finish(exit_status::interrupted);
-  }
-
-  std::vector<std::string> urls;
-  session::failure why;
-};
 
 // Any of them will do: a TURN server answers Binding requests too.
 std::optional<std::string> choose_url(const std::vector<std::string>& urls) {

@@ -492,6 +492,90 @@ class Measurements(WithServer):
             self.assertEqual([e["event"] for e in peer.events[-2:]], [last, "error"])
 
 
+class Nat(unittest.TestCase):
+    """What loopback can show of `nat`: no NAT, by a server with a second address and by one without."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.server = Server("--stun-alternate", "127.0.0.2:0")
+        cls.port = int(cls.server.addresses["stun"][0].rsplit(":", 1)[1])
+        cls.plain = Server()
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.server.close()
+        cls.plain.close()
+
+    def nat(self, server, *arguments):
+        status, out, errors = run(server, "nat", *arguments)
+        return status, [json.loads(line) for line in out.splitlines()], errors
+
+    def test_the_announced_server_tells_everything(self):
+        status, events, errors = self.nat(self.server)
+        self.assertEqual(status, 0, errors)
+        self.assertEqual([event["event"] for event in events], ["nat"])
+        event = events[0]
+        self.assertEqual({name: event[name] for name in ("family", "udp", "translated", "mapping", "filtering",
+                                                         "port_allocation", "hairpin", "fragments", "classic",
+                                                         "friendly", "lifetime", "unlearned")},
+                         {"family": "ipv4", "udp": "open", "translated": False, "mapping": "endpoint-independent",
+                          "filtering": "endpoint-independent", "port_allocation": "preserving", "hairpin": None,
+                          "fragments": True, "classic": "open internet", "friendly": True, "lifetime": None,
+                          "unlearned": []})
+        self.assertEqual({address["address"] for address in event["public"]}, {"127.0.0.1"})
+        self.assertEqual(event["server"], {"address": "127.0.0.1", "port": self.port, "protocol": "udp"})
+        self.assertIn({"peer": "port-restricted cone", "by": "direct"}, event["advice"])
+        changed = [test for test in event["tests"] if test.get("change_request") == {"ip": True, "port": True}]
+        self.assertEqual([test["from"]["address"] for test in changed], ["127.0.0.2"])
+
+    def test_an_ordinary_server_and_what_it_can_not_tell(self):
+        status, events, errors = self.nat(self.plain)
+        self.assertEqual((status, events[0]["filtering"]), (0, "unknown"), errors)
+        self.assertTrue(any("filtering" in line for line in events[0]["unlearned"]))
+
+    def test_people_read_the_answer_first(self):
+        done = subprocess.run([BIN / "peer-cli", "nat", f"stun:127.0.0.1:{self.port}"], capture_output=True,
+                              text=True, timeout=LIMIT)
+        self.assertEqual((done.returncode, done.stdout.splitlines()[0]),
+                         (0, "IPv4: open internet, most peers connect directly"))
+
+    def test_with_another_run_it_forecasts_the_pair(self):
+        with tempfile.TemporaryDirectory() as folder:
+            other = pathlib.Path(folder, "other.json")
+            for mapping, ports, expected in (("endpoint-independent", "preserving", "direct"),
+                                             ("address-and-port-dependent", "random", "direct")):
+                other.write_text(json.dumps({"event": "registered"}) + "\n" + json.dumps(
+                    {"event": "nat", "family": "ipv4", "udp": "open", "mapping": mapping, "classic": "x",
+                     "filtering": "address-and-port-dependent", "port_allocation": ports}) + "\n")
+                status, events, errors = self.nat(self.server, "--with", str(other))
+                self.assertEqual((status, events[0]["with"]), (0, [{"classic": "x", "by": expected}]), errors)
+
+    def test_a_file_that_holds_no_result_is_status_2_and_says_how_to_make_one(self):
+        with tempfile.TemporaryDirectory() as folder:
+            file = pathlib.Path(folder, "file")
+            for content in (b"", b"\xff\x00", b"[" * 100_000, b"{}", b'{"event":"nat"}',
+                            b'{"event":"nat","mapping":7,"filtering":[],"port_allocation":null}', b" " * (2 << 20)):
+                file.write_bytes(content)
+                status, out, errors = run(self.server, "nat", "--with", str(file))
+                self.assertEqual(status, 2, content[:20])
+                self.assertIn("make one on the other machine", json.loads(out)["message"])
+            status, _, _ = run(self.server, "nat", "--with", str(file) + ".absent")
+            self.assertEqual(status, 2)
+
+    def test_no_server_is_status_3_in_five_seconds_of_its_own_clock(self):
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as silent:
+            silent.bind(("127.0.0.1", 0))
+            status, events, _ = self.nat(self.server, f"stun:127.0.0.1:{silent.getsockname()[1]}")
+        self.assertEqual(status, 3)
+        self.assertEqual([event["event"] for event in events], ["nat", "error"])
+        self.assertEqual(events[0]["udp"], "silent")
+
+    def test_a_url_that_is_not_for_udp_is_status_2(self):
+        for url in ("stuns:127.0.0.1", "turn:127.0.0.1?transport=tcp"):
+            status, _, errors = run(self.server, "nat", url)
+            self.assertEqual(status, 2, errors)
+
+
 class Output(WithServer):
     def test_a_result_that_can_not_be_written_is_status_1_and_one_line(self):
         listener = self.listen("unheard", "--keep")

@@ -1,0 +1,114 @@
+// `nat`: how this host's NAT behaves, what that means, and why.
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "peer-cli/commands/announced_servers.hpp"
+#include "peer-cli/commands/commands.hpp"
+#include "peer-cli/commands/nat_report.hpp"
+#include "peer-cli/commands/reporter.hpp"
+#include "stun/behavior/forecast.hpp"
+
+namespace nat::commands {
+namespace {
+
+using session::exit_status;
+using session::failure;
+
+int give_up(reporter& says, const failure& why) {
+  says.error(why);
+  return static_cast<int>(why.status);
+}
+
+// One that can be asked over UDP; TURN servers answer Binding requests too.
+std::optional<session::ice_url> usable(const std::string& url) {
+  const auto parsed = session::parse_ice_url(url);
+  if (!parsed || parsed->proto != transport::udp || parsed->tls) return std::nullopt;
+  return *parsed;
+}
+
+std::vector<session::ice_url> usable(const std::vector<std::string>& urls) {
+  std::vector<session::ice_url> out;
+  for (const auto& url : urls) {
+    const auto one = usable(url);
+    const auto same = [&](const auto& o) { return o.host == one->host && o.port == one->port; };
+    if (one && std::ranges::none_of(out, same)) out.push_back(*one);
+  }
+  return out;
+}
+
+// Those of the command line, else what the signaling server announces.
+std::expected<std::vector<session::ice_url>, failure> choose_servers(const options& o) {
+  std::vector<std::string> urls;
+  if (!o.url.empty()) urls.push_back(o.url);
+  for (const auto& given : o.ice_servers) urls.push_back(given.url);
+  if (urls.empty()) {
+    peer_io::runtime world(runtime_options_of(o), peer_config_of(o));
+    announced_servers asked;
+    if (world.run(asked) != exit_status::done) return std::unexpected(asked.why);
+    urls = asked.urls;
+  }
+  auto out = usable(urls);
+  if (!out.empty()) return out;
+  return std::unexpected(
+      failure{exit_status::signaling, "no-stun-server",
+              "no STUN server to ask over UDP; name one: peer-cli nat stun:HOST"});
+}
+
+// IPv4's where it has one: what most peers meet.
+exit_status status_of(const std::vector<peer_io::behavior_result>& all) {
+  for (const auto& r : all) {
+    if (!r.verdict.udp && !r.verdict.udp_blocked) continue;
+    return behavior::is_hostile(profile_of(r.verdict)) ? exit_status::unexpected
+                                                       : exit_status::done;
+  }
+  return exit_status::signaling;
+}
+
+void show_progress(reporter& says, const behavior::lifetime_bounds& bounds) {
+  const auto seconds = [](duration d) {
+    return std::to_string(std::chrono::round<std::chrono::seconds>(d).count()) + " s";
+  };
+  says.say("lifetime: " +
+           (bounds.alive_after > duration{} ? "alive after " + seconds(bounds.alive_after)
+                                            : std::string("waiting")) +
+           (bounds.gone_after ? ", gone after " + seconds(*bounds.gone_after) : ""));
+}
+
+}  // namespace
+
+int run_nat(const options& o) {
+  reporter says(o, false);
+  std::vector<other_nat> others;
+  if (!o.with.empty()) {
+    auto read = read_nat_file(o.with);
+    if (!read) return give_up(says, {exit_status::usage, "bad-nat-file", read.error()});
+    others = std::move(*read);
+  }
+  const auto servers = choose_servers(o);
+  if (!servers) return give_up(says, servers.error());
+  peer_io::behavior_options what{
+      .servers = *servers, .lifetime = o.lifetime, .timeout = o.timeout()};
+  if (::isatty(STDERR_FILENO) == 1) {
+    what.on_progress = [&](const auto& bounds) { show_progress(says, bounds); };
+  }
+  const auto found = peer_io::probe_behavior(runtime_options_of(o), what);
+  if (!found) return give_up(says, found.error());
+  for (const auto& r : *found) {
+    says.emit("nat", nat_event(r, others));
+    for (const auto& line : nat_lines(r, others, o.verbosity > 0)) says.result(line);
+  }
+  const auto status = status_of(*found);
+  if (status == exit_status::signaling) {
+    return give_up(says, {status, "stun-unreachable",
+                          "no STUN server answers, neither over UDP nor over TCP; is " +
+                              servers->front().host + " up?"});
+  }
+  return static_cast<int>(says.status_after(status));
+}
+
+}  // namespace nat::commands

@@ -1,0 +1,84 @@
+#include "peer-cli/commands/nat_file.hpp"
+
+#include <array>
+#include <fstream>
+#include <optional>
+#include <utility>
+
+#include <nlohmann/json.hpp>
+
+namespace nat::commands {
+namespace {
+
+using json = nlohmann::json;
+using behavior::dependence;
+using behavior::port_choice;
+
+std::string word(const json& from, const char* key) {
+  const auto at = from.find(key);
+  return at != from.end() && at->is_string() ? at->get<std::string>() : std::string{};
+}
+
+// The value that is called so; nullopt for a word that none bears.
+template <class Value, std::size_t N>
+std::optional<Value> value_of(const std::array<Value, N>& all, const std::string& name) {
+  for (const auto value : all) {
+    if (to_string(value) == name) return value;
+  }
+  return std::nullopt;
+}
+
+constexpr std::array dependences{dependence::unknown, dependence::endpoint, dependence::address,
+                                 dependence::address_and_port};
+constexpr std::array choices{port_choice::unknown, port_choice::preserving, port_choice::sequential,
+                             port_choice::random, port_choice::block};
+
+std::optional<other_nat> read_event(const json& event) {
+  const auto mapping = value_of(dependences, word(event, "mapping"));
+  const auto filtering = value_of(dependences, word(event, "filtering"));
+  const auto ports = value_of(choices, word(event, "port_allocation"));
+  if (!mapping || !filtering || !ports) return std::nullopt;
+  const auto depends = event.find("mapping_depends");
+  other_nat out{.v4 = word(event, "family") != "ipv6",
+                .name = word(event, "classic").substr(0, 64),
+                .what = {.udp = word(event, "udp") != "blocked",
+                         .mapping = *mapping,
+                         .filtering = *filtering,
+                         .ports = *ports}};
+  out.what.mapping_depends =
+      *mapping == dependence::address || *mapping == dependence::address_and_port ||
+      (depends != event.end() && depends->is_boolean() && depends->get<bool>());
+  return out;
+}
+
+}  // namespace
+
+std::expected<std::vector<other_nat>, std::string> read_nat_file(const std::string& file) {
+  const auto wrong = [&](const std::string& why) {
+    return std::unexpected("--with: '" + file + "' " + why +
+                           "; make one on the other machine: peer-cli --json nat > FILE");
+  };
+  std::ifstream in(file, std::ios::binary);
+  std::string text(max_nat_file_bytes + 1, '\0');
+  in.read(text.data(), static_cast<std::streamsize>(text.size()));
+  if (in.bad() || (in.fail() && !in.eof())) return wrong("can't be read");
+  text.resize(static_cast<std::size_t>(in.gcount()));
+  if (text.size() > max_nat_file_bytes) return wrong("is larger than 1 MiB");
+
+  std::vector<other_nat> out;
+  for (std::size_t at = 0; at < text.size();) {
+    const auto end = std::min(text.find('\n', at), text.size());
+    const auto event = json::parse(text.begin() + static_cast<std::ptrdiff_t>(at),
+                                   text.begin() + static_cast<std::ptrdiff_t>(end), nullptr, false);
+    at = end + 1;
+    if (!event.is_object() || word(event, "event") != "nat") continue;
+    const auto read = read_event(event);
+    if (!read) return wrong("holds a result of `nat` that can't be read");
+    std::erase_if(out, [&](const other_nat& o) { return o.v4 == read->v4; });
+    out.push_back(*read);
+  }
+  if (out.empty()) return wrong("holds no result of `nat`");
+  return out;
+}
+
+}  // namespace nat::commands

@@ -1,0 +1,23 @@
+#pragma once
+
+// What `nat` found out, as an event for scripts and as lines for people.
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "peer-cli/commands/nat_file.hpp"
+#include "peer-cli/commands/words.hpp"
+#include "peer-cli/io/behavior_probe.hpp"
+
+namespace nat::commands {
+
+// The fields of the event `nat`: one address family. `others`: runs to hold this one against.
+[[nodiscard]] json nat_event(const peer_io::behavior_result&, const std::vector<other_nat>& others);
+
+// The answer first, what it rests on after it.
+[[nodiscard]] std::vector<std::string> nat_lines(const peer_io::behavior_result&,
+                                                 const std::vector<other_nat>& others,
+                                                 bool evidence);
+
+}  // namespace nat::commands
