@@ -4,19 +4,19 @@ import asyncio
 
 import harness
 
-harness.require(modules=["aioice"], programs=["ip"], ours=["ice_peer"])
+harness.require(modules=["aioice"], programs=["ip"], ours=["ice_peer", "signaling-server"])
 
 import aioice  # noqa: E402
 import aioice.ice  # noqa: E402
 
 
 class Aioice(harness.TestCase):
-    async def connect(self, our_role, their_role, addresses=(harness.HOST, "fd77::1"),
-                      trickle=False):
+    async def connect(self, our_role, their_role, addresses=(harness.HOST, harness.HOST6),
+                      trickle=False, **options):
         """Connects both, sends a text each way, and returns what we said of the connection."""
         ours = await self.launch(harness.BIN / "ice_peer", our_role, *addresses)
         local = await ours.event("local")
-        theirs = aioice.Connection(ice_controlling=their_role == "controlling")
+        theirs = aioice.Connection(ice_controlling=their_role == "controlling", **options)
         self.addAsyncCleanup(theirs.close)
         theirs.remote_username = local["ufrag"]
         theirs.remote_password = local["password"]
@@ -74,6 +74,17 @@ class Aioice(harness.TestCase):
     async def test_a_dead_interface_beside_the_good_one(self):
         # 127.0.0.1 reaches none of their candidates: aioice has none on loopback.
         await self.connect("controlling", "controlled", addresses=["127.0.0.1", harness.HOST])
+
+    async def test_by_our_relay(self):
+        await harness.start_relay(self)
+        user, password = harness.relay_credentials()
+        for our_role, their_role in (("controlling", "controlled"), ("controlled", "controlling")):
+            # Without sockets of its own in our family: aioice 0.8 checks from them whatever its
+            # transport policy says.
+            connected = await self.connect(
+                our_role, their_role, addresses=[harness.HOST], use_ipv4=False,
+                turn_server=(harness.HOST, 3478), turn_username=user, turn_password=password)
+            self.assertIn(int(connected["remote"].rpartition(":")[2]), harness.RELAY_PORTS)
 
 
 harness.main()

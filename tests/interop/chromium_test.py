@@ -1,10 +1,8 @@
 """A page in headless Chromium against peer-cli, through our signaling server, both ways round: with
 host addresses in the open, and with mDNS names in their place as users have it."""
 
-import pathlib
-import tempfile
-
 import harness
+import peers
 
 harness.require(modules=["websockets"], programs=["ip", "chromium", "turnserver"],
                 ours=["signaling-server", "peer-cli"])
@@ -57,21 +55,14 @@ class ChromiumBehindNames(Page, harness.TestCase):
         self.assertEqual(await native.status(), 0, native.process.seen)
 
 
-class ChromiumByRelay(harness.TestCase):
-    """Both ends may use a relay and nothing else: a coturn that the signaling server announces, with
+class ByRelay:
+    """Both ends may use a relay and nothing else: the one that the signaling server announces, with
     the credentials that it mints."""
 
-    SECRET = "known to the signaling server and to coturn"
+    SIZE = 1_000_000
 
     async def meet(self, they_offer):
-        await harness.start_coturn(self, "--use-auth-secret",
-                                   f"--static-auth-secret={self.SECRET}")
-        folder = self.enterContext(tempfile.TemporaryDirectory(prefix="interop-relay-"))
-        secret = pathlib.Path(folder) / "secret"
-        secret.write_text(self.SECRET, encoding="utf-8")
-        server = await harness.Server(self).start(
-            "--no-stun", "--turn-secret-file", secret,
-            "--ice-server", f"turn:{harness.HOST}:3478?transport=udp")
+        server = await self.relay()
         page = BrowserPeer(await self.enterAsyncContext(Chromium()), server.url, "foreign")
         await page.register()
         await page.use_relays_only()
@@ -86,13 +77,15 @@ class ChromiumByRelay(harness.TestCase):
             await accepting
         self.assertEqual((await native.event("connected"))["path"], "relay")
         self.assertEqual((await page.path())["local"], "relay")
-        native.write(b"by relay")
-        await page.send_text("and back")
+        reading = self.keep(native.read())
+        native.write(peers.pattern(self.SIZE))
         native.finish()
+        await page.send_pattern(self.SIZE)
         await page.finish()
         await page.finished()
-        self.assertEqual(await page.text(), "by relay")
-        self.assertEqual(await native.read(), b"and back")
+        expected = peers.summary(peers.pattern(self.SIZE))
+        self.assertEqual(peers.summary(await reading), expected)
+        self.assertEqual(await page.summary(), expected)
         self.assertEqual(await native.status(), 0, native.process.seen)
 
     async def test_they_offer(self):
@@ -100,6 +93,21 @@ class ChromiumByRelay(harness.TestCase):
 
     async def test_we_offer(self):
         await self.meet(they_offer=False)
+
+
+class ChromiumByCoturn(ByRelay, harness.TestCase):
+    async def relay(self):
+        await harness.start_coturn(self, "--use-auth-secret",
+                                   f"--static-auth-secret={harness.SECRET}")
+        return await harness.Server(self).start(
+            "--no-stun", "--turn-secret-file", harness.secret_file(self),
+            "--ice-server", f"turn:{harness.HOST}:3478?transport=udp")
+
+
+class ChromiumByOurRelay(ByRelay, harness.TestCase):
+    async def relay(self):
+        # As it is: from one relayed address to the other, which needs no --relay-allow.
+        return await harness.Server(self).start("--stun", f"{harness.HOST}:3478")
 
 
 harness.main()

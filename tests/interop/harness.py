@@ -5,6 +5,9 @@ deadline for the whole test case.
 """
 
 import asyncio
+import base64
+import hashlib
+import hmac
 import importlib
 import json
 import os
@@ -12,12 +15,15 @@ import pathlib
 import shutil
 import sys
 import tempfile
+import time
 import unittest
 
 BIN = pathlib.Path(os.environ.get("INTEROP_BIN", "build/dev/bin"))
 DEADLINE = float(os.environ.get("INTEROP_DEADLINE", "60"))
 SKIPPED = 77
-HOST = "10.77.0.1"  # tests/interop/isolated gives it to lan0
+HOST, HOST6 = "10.77.0.1", "fd77::1"  # tests/interop/isolated gives them to lan0
+SECRET = "known to whoever relays"
+RELAY_PORTS = range(61_000, 62_000)  # of start_relay(): none that the system gives to a socket
 
 
 def require(modules=(), programs=(), ours=()):
@@ -130,6 +136,27 @@ class Server:
     async def _drain(self):
         while line := await self.process.stderr.readline():
             self.process.seen.append(line.decode(errors="replace").rstrip())
+
+
+def relay_credentials(name="guest"):
+    """User name and password by the TURN REST convention, for SECRET."""
+    user = f"{int(time.time()) + 3600}:{name}"
+    mac = hmac.new(SECRET.encode(), user.encode(), hashlib.sha1).digest()
+    return user, base64.b64encode(mac).decode()
+
+
+def secret_file(case):
+    folder = case.enterContext(tempfile.TemporaryDirectory(prefix="interop-secret-"))
+    path = pathlib.Path(folder) / "secret"
+    path.write_text(SECRET, encoding="utf-8")
+    return path
+
+
+async def start_relay(case, *arguments):
+    """Our server with its relay, which reaches the programs of this namespace."""
+    return await Server(case).start(
+        "--turn-secret-file", secret_file(case), "--relay-ports", f"{RELAY_PORTS[0]}-{RELAY_PORTS[-1]}",
+        "--relay-allow", f"{HOST}/32", "--relay-allow", f"{HOST6}/128", *arguments)
 
 
 async def start_coturn(case, *arguments):

@@ -6,7 +6,7 @@ import threading
 
 import harness
 
-harness.require(modules=["gi"], programs=["ip"], ours=["ice_peer"])
+harness.require(modules=["gi"], programs=["ip"], ours=["ice_peer", "signaling-server"])
 
 import gi  # noqa: E402
 
@@ -28,7 +28,7 @@ attach_recv.argtypes = [ctypes.c_void_p, ctypes.c_uint, ctypes.c_uint, ctypes.c_
 class NiceAgent:
     """One NiceAgent with one stream, the default GLib loop on a thread of its own."""
 
-    def __init__(self, controlling, regular):
+    def __init__(self, controlling, regular, relay=None):
         self._loop = asyncio.get_running_loop()
         self._main = GLib.MainLoop.new(None, False)
         self.gathered = self._loop.create_future()
@@ -42,6 +42,9 @@ class NiceAgent:
         self._agent.connect("candidate-gathering-done", self._on_gathered)
         self._agent.connect("component-state-changed", self._on_state)
         self._stream = self._agent.add_stream(1)
+        if relay is not None:
+            self._agent.props.force_relay = True
+            self._agent.set_relay_info(self._stream, 1, *relay, Nice.RelayType.UDP)
         self._on_receive_c = ON_RECEIVE(self._on_receive)
         attach_recv(hash(self._agent) & (2**64 - 1), self._stream, 1, None, self._on_receive_c, None)
         self._thread = threading.Thread(target=self._main.run, daemon=True)
@@ -86,10 +89,10 @@ class NiceAgent:
 
 
 class Libnice(harness.TestCase):
-    async def connect(self, our_role, they_control, regular, ours_first):
-        ours = await self.launch(harness.BIN / "ice_peer", our_role, harness.HOST, "fd77::1")
+    async def connect(self, our_role, they_control, regular, ours_first, relay=None):
+        ours = await self.launch(harness.BIN / "ice_peer", our_role, harness.HOST, harness.HOST6)
         local = await ours.event("local")
-        theirs = NiceAgent(they_control, regular)
+        theirs = NiceAgent(they_control, regular, relay)
         self.addCleanup(theirs.close)
         await theirs.gathered
         ufrag, password, lines = theirs.local()
@@ -132,6 +135,13 @@ class Libnice(harness.TestCase):
     async def test_role_conflict(self):
         await self.connect("controlling", True, False, True)
         await self.connect("controlled", False, False, True)
+
+    async def test_by_our_relay(self):
+        await harness.start_relay(self)
+        relay = (harness.HOST, 3478, *harness.relay_credentials())
+        for our_role, they_control in (("controlling", False), ("controlled", True)):
+            connected = await self.connect(our_role, they_control, True, True, relay)
+            self.assertIn(int(connected["remote"].rpartition(":")[2]), harness.RELAY_PORTS)
 
 
 harness.main()
