@@ -44,7 +44,7 @@ void event_loop::add_listener(socket_handle s) {
 }
 
 void event_loop::serve_relays(turn::server_config config) {
-  stun_.serve_relays(std::move(config), shared_.random, shared_.relayed);
+  stun_.serve_relays(std::move(config), shared_.random);
 }
 
 void event_loop::run() {

@@ -33,9 +33,8 @@ struct shared_parts {
   shared_admission& door;
   const hub::trusted_proxies& proxies;
   const std::vector<std::string>& allowed_origins;  // empty: all
-  relayed_ports& relayed;
-  random_source& random;                        // of the system, so for any thread
-  std::function<void(hub::envelope&)> deliver;  // to the loop that it names; any thread
+  random_source& random;                            // of the system, so for any thread
+  std::function<void(hub::envelope&)> deliver;      // to the loop that it names; any thread
 };
 
 class listener;
@@ -48,9 +47,6 @@ class event_loop {
   // Before run().
   void add_listener(socket_handle);
   endpoint add_stun(const endpoint& where) { return stun_.add(where); }  // as bound
-  void spread_stun(const endpoint& local, unsigned loops, std::uint32_t seed) {
-    stun_.spread(local, loops, seed);
-  }
   endpoint add_stun_alternate(const endpoint& primary, const endpoint& alternate) {
     return stun_.add_alternate(primary, alternate);
   }

@@ -34,15 +34,18 @@ turn::server_config relay_config(const options& o, const std::string& secret,
   const auto own = own_addresses();
   c.fallback_v4 = fallback(own, true, c.external_v4);
   c.fallback_v6 = fallback(own, false, c.external_v6);
-  c.lowest_port = o.relay_low;
-  c.highest_port = o.relay_high;
   c.peers.allow = o.relay_allow;
   c.peers.deny = o.relay_deny;
-  const auto limit = [](std::size_t given) { return given == 0 ? SIZE_MAX : given; };
-  c.max_allocations = limit(o.max_allocations);
-  c.max_allocations_per_name = limit(o.max_allocations_per_name);
-  c.max_allocations_per_address = limit(o.max_allocations_per_address);
   return c;
+}
+
+turn::ledger_limits relay_limits(const options& o) {
+  const auto limit = [](std::size_t given) { return given == 0 ? SIZE_MAX : given; };
+  return {.lowest_port = o.relay_low,
+          .highest_port = o.relay_high,
+          .max_allocations = limit(o.max_allocations),
+          .max_allocations_per_name = limit(o.max_allocations_per_name),
+          .max_allocations_per_address = limit(o.max_allocations_per_address)};
 }
 
 std::vector<address> own_addresses() {

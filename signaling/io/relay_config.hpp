@@ -14,6 +14,8 @@ namespace nat::signaling::io {
 [[nodiscard]] turn::server_config relay_config(const options&, const std::string& secret,
                                                random_source&);
 
+[[nodiscard]] turn::ledger_limits relay_limits(const options&);
+
 // This machine's own, of interfaces that are up.
 [[nodiscard]] std::vector<address> own_addresses();
 

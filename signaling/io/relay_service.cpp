@@ -26,13 +26,6 @@ constexpr int max_batches = 4;
 constexpr int relay_buffer = 1 << 20;
 constexpr auto own_addresses_interval = 30s;
 
-turn::server_config among(const relayed_ports& everywhere, turn::server_config config) {
-  config.relayed_elsewhere = [&everywhere](const endpoint& e) {
-    return everywhere.bound(e).has_value();
-  };
-  return config;
-}
-
 }  // namespace
 
 class relay_service::socket final : public pollable {
@@ -55,15 +48,12 @@ class relay_service::socket final : public pollable {
 
 relay_service::relay_service(poller& p, stun::io::gather_queue& queue, client_door& door,
                              const time_point& now, turn::server_config config,
-                             random_source& random, relayed_ports& everywhere)
+                             random_source& random)
     : poller_(p),
       queue_(queue),
       door_(door),
       now_(now),
-      everywhere_(everywhere),
-      external_v4_(config.external_v4),
-      external_v6_(config.external_v6),
-      server_(among(everywhere, std::move(config)), random, std::time(nullptr), now) {
+      server_(std::move(config), random, std::time(nullptr), now) {
   tick(std::time(nullptr));
 }
 
@@ -94,21 +84,11 @@ void relay_service::handle_peers(socket& s) {
       const auto item = batch.at(i);
       if (item.truncated) continue;
       stun::io::for_each_datagram(item, [&](byte_view data) {
-        carry_out(server_.handle_peer(s.id(), as_announced(item.from), data, now_));
+        carry_out(server_.handle_peer(s.id(), item.from, data, now_));
       });
     }
     queue_.flush();
   }
-}
-
-address relay_service::announced(const address& bound) const {
-  return (bound.v4 ? external_v4_ : external_v6_).value_or(bound);
-}
-
-// Another loop's relayed address, as its client knows it; anything else unchanged.
-endpoint relay_service::as_announced(const endpoint& peer) const {
-  if (!external_v4_ && !external_v6_) return peer;
-  return everywhere_.announced(peer).value_or(peer);
 }
 
 void relay_service::carry_out(const turn::forward& out) {
@@ -118,9 +98,7 @@ void relay_service::carry_out(const turn::forward& out) {
 
 void relay_service::send_to_peer(const turn::to_peer& out) {
   const int descriptor = sockets_[out.relay]->descriptor();
-  const bool external = out.peer.ip == external_v4_ || out.peer.ip == external_v6_;
-  const auto to = external ? everywhere_.bound(out.peer).value_or(out.peer) : out.peer;
-  if (!out.dont_fragment) return queue_.push(descriptor, to, {}, out.data);
+  if (!out.dont_fragment) return queue_.push(descriptor, out.peer, {}, out.data);
   // Not an attribute of a datagram for the kernel but of a socket: what waits goes before.
   const auto discover = [&](int v4, int v6) {
     if (out.peer.ip.v4) {
@@ -131,7 +109,7 @@ void relay_service::send_to_peer(const turn::to_peer& out) {
   };
   queue_.flush();
   discover(IP_PMTUDISC_PROBE, IPV6_PMTUDISC_PROBE);
-  queue_.push(descriptor, to, {}, out.data);
+  queue_.push(descriptor, out.peer, {}, out.data);
   queue_.flush();
   discover(IP_PMTUDISC_DONT, IPV6_PMTUDISC_DONT);
 }
@@ -157,10 +135,7 @@ void relay_service::open(const turn::open_relay& wanted) {
     auto& slot = sockets_[wanted.relay];
     const int fd = descriptor.get();
     slot = std::make_unique<socket>(*this, wanted.relay, std::move(descriptor));
-    if (poller_.add(fd, EPOLLIN, *slot)) {
-      everywhere_.add(wanted.bind, {announced(wanted.bind.ip), wanted.bind.port});
-      return server_.relay_opened(wanted.relay, now_);
-    }
+    if (poller_.add(fd, EPOLLIN, *slot)) return server_.relay_opened(wanted.relay, now_);
     slot.reset();
   } catch (const boost::system::system_error& why) {
     log_debug([&] { return "no relay at " + to_string(wanted.bind) + ": " + why.what(); });
@@ -172,7 +147,6 @@ void relay_service::open(const turn::open_relay& wanted) {
 void relay_service::close(turn::relay_id id) {
   queue_.flush();  // what it still has to send
   auto& slot = sockets_[id];
-  everywhere_.remove(stun::io::bound_to(slot->descriptor()));
   poller_.remove(slot->descriptor());
   slot->close();
   ended_.push_back(std::move(slot));

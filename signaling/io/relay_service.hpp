@@ -6,12 +6,10 @@
 
 #include <cstdint>
 #include <memory>
-#include <optional>
 #include <vector>
 
 #include "protocol/base/random.hpp"
 #include "signaling/io/poller.hpp"
-#include "signaling/io/relayed_ports.hpp"
 #include "stun/io/gather_queue.hpp"
 #include "stun/turn/server.hpp"
 
@@ -28,11 +26,10 @@ class client_door {
 
 class relay_service {
  public:
-  // `queue`, `door`, `now` (the time at the start of the loop's current batch) and `everywhere`,
-  // which all loops share, outlive it. On start() and every tick the machine's own addresses are
-  // read.
+  // `queue`, `door` and `now` (the time at the start of the loop's current batch) outlive it. On
+  // start() and every tick the machine's own addresses are read.
   relay_service(poller&, stun::io::gather_queue& queue, client_door& door, const time_point& now,
-                turn::server_config, random_source&, relayed_ports& everywhere);
+                turn::server_config, random_source&);
   ~relay_service();
 
   // What a client sent. False: it is not TURN. The queue is the caller's to flush, before `message`
@@ -49,8 +46,6 @@ class relay_service {
   class socket;
 
   void handle_peers(socket&);
-  [[nodiscard]] address announced(const address& bound) const;
-  [[nodiscard]] endpoint as_announced(const endpoint& peer) const;
   void carry_out(const turn::forward&);
   void send_to_peer(const turn::to_peer&);
   void pump();
@@ -61,8 +56,6 @@ class relay_service {
   stun::io::gather_queue& queue_;
   client_door& door_;
   const time_point& now_;
-  relayed_ports& everywhere_;
-  const std::optional<address> external_v4_, external_v6_;
   turn::server server_;
   std::vector<std::unique_ptr<socket>> sockets_;  // by relay_id
   // Ended within a batch of the poller, which may still name them.

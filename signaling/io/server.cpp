@@ -15,6 +15,7 @@
 #include "signaling/io/event_loop.hpp"
 #include "signaling/io/ready_file.hpp"
 #include "signaling/io/relay_config.hpp"
+#include "signaling/io/shared_ledger.hpp"
 #include "signaling/io/tls_files.hpp"
 
 namespace nat::signaling::io {
@@ -40,9 +41,11 @@ class server {
         names_(o.limits, random_),
         door_(o.limits, random_),
         proxies_(o.trusted_proxies),
-        shared_{options_.limits, announcement_, names_,
-                door_,           proxies_,      options_.allowed_origins,
-                relayed_,        random_,       [this](hub::envelope& e) { deliver(e); }} {
+        relay_books_(relay_limits(o)),
+        shared_{options_.limits, announcement_,
+                names_,          door_,
+                proxies_,        options_.allowed_origins,
+                random_,         [this](hub::envelope& e) { deliver(e); }} {
     for (std::uint32_t i = 0; i < o.threads; ++i) {
       loops_.push_back(std::make_unique<event_loop>(i, shared_));
     }
@@ -112,8 +115,6 @@ class server {
     bind_each(options_.stun, options_.stun_given, [this](endpoint where) {
       require_free_udp_port(where);
       for (auto& loop : loops_) where = loop->add_stun(where);
-      loops_.front()->spread_stun(where, options_.threads,
-                                  static_cast<std::uint32_t>(random_u64(random_)));
       addresses_.stun.push_back(where);
     });
   }
@@ -161,6 +162,7 @@ class server {
   void serve_relays() {
     if (!announcement_.turn) return;
     auto config = relay_config(options_, announcement_.turn_secret, random_);
+    config.books = &relay_books_;
     for (auto& loop : loops_) loop->serve_relays(config);
   }
 
@@ -282,8 +284,8 @@ class server {
   hub::announcement announcement_;
   shared_directory names_;
   shared_admission door_;
-  relayed_ports relayed_;
   hub::trusted_proxies proxies_;
+  shared_ledger relay_books_;
   shared_parts shared_;
   std::vector<std::unique_ptr<event_loop>> loops_;
   std::unique_ptr<admin> admin_;

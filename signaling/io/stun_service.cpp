@@ -6,7 +6,6 @@
 
 #include "protocol/base/ensure.hpp"
 #include "stun/io/receive_batch.hpp"
-#include "stun/io/spread.hpp"
 #include "stun/io/udp_descriptor.hpp"
 
 namespace nat::signaling::io {
@@ -85,17 +84,9 @@ endpoint stun_service::add_alternate(const endpoint& primary, const endpoint& al
   return all.addresses.alternate;
 }
 
-void stun_service::spread(const endpoint& local, unsigned loops, std::uint32_t seed) {
-  const auto* f = front_of(local);
-  ensure(f != nullptr);
-  stun::io::spread_by_source(f->descriptor(), local.ip.v4, loops, seed);
-}
-
-void stun_service::serve_relays(turn::server_config config, random_source& random,
-                                relayed_ports& everywhere) {
+void stun_service::serve_relays(turn::server_config config, random_source& random) {
   client_door& door = *this;
-  relays_ = std::make_unique<relay_service>(poller_, queue_, door, now_, std::move(config), random,
-                                            everywhere);
+  relays_ = std::make_unique<relay_service>(poller_, queue_, door, now_, std::move(config), random);
 }
 
 void stun_service::start() {

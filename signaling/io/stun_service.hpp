@@ -32,10 +32,7 @@ class stun_service final : private client_door {
   // Gives the socket at `primary`, which was added and is no wildcard, the three that RFC 5780 asks
   // for beside it. Another address and port of the same family; port 0 as in add().
   endpoint add_alternate(const endpoint& primary, const endpoint& alternate);
-  // The client's address says which loop's socket it reaches at `local`, as add() returned it; once
-  // each of so many loops has one. Without, all that it sent from.
-  void spread(const endpoint& local, unsigned loops, std::uint32_t seed);
-  void serve_relays(turn::server_config, random_source&, relayed_ports& everywhere);
+  void serve_relays(turn::server_config, random_source&);
   void start();
   void tick(std::int64_t unix_seconds);
 

@@ -43,10 +43,12 @@ struct seal {
 struct pending_allocate {
   seal sealed;
   duration lifetime;
-  bool reserve;     // EVEN-PORT with R
-  bool even;        // EVEN-PORT
-  bool additional;  // ADDITIONAL-ADDRESS-FAMILY: IPv6 may fail
-  relay_id reserved = no_relay;
+  bool reserve;            // EVEN-PORT with R
+  bool even;               // EVEN-PORT
+  bool additional;         // ADDITIONAL-ADDRESS-FAMILY: IPv6 may fail
+  bool redeems = false;    // RESERVATION-TOKEN: that port or none
+  std::uint16_t kept = 0;  // the port behind the relayed one, for a reservation; 0: none
+  bool kept_v4 = true;
   unsigned tries = 0;
 };
 

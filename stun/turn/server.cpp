@@ -37,17 +37,6 @@ std::size_t seeded_hash::operator()(const path& p) const noexcept {
   return mix(mix(mix(seed, p.remote), p.local), static_cast<std::uint64_t>(p.proto));
 }
 
-address quota_address(const address& a) noexcept {
-  address out = a;
-  if (!a.v4) std::fill(out.octets.begin() + 8, out.octets.end(), std::byte{});
-  return out;
-}
-
-std::string_view quota_name(std::string_view user) noexcept {
-  const auto rest = parse_rest_username(user);
-  return rest ? rest->name : user;
-}
-
 server::state::state(server_config c, random_source& r, std::int64_t unix_seconds, time_point now)
     : config(std::move(c)),
       random(r),
@@ -57,8 +46,8 @@ server::state::state(server_config c, random_source& r, std::int64_t unix_second
       hash{random_u64(r)},
       by_client(16, hash),
       by_relayed(16, hash),
-      ports{port_pool(config.lowest_port, config.highest_port),
-            port_pool(config.lowest_port, config.highest_port)},
+      own_books(config.books ? nullptr : std::make_unique<ledger>(config.limits)),
+      books(config.books ? *config.books : *own_books),
       challenges_since(now) {
   for (const auto& user : config.users) {
     users[user.name] = &user;
@@ -136,16 +125,10 @@ void server::state::remove(allocation& a) {
   for (const auto id : a.relays) {
     if (id != no_relay) close(id);
   }
-  if (a.pending && a.pending->reserved != no_relay) close(a.pending->reserved);
+  if (a.pending && a.pending->kept != 0) books.give_back({a.pending->kept_v4, a.pending->kept});
   expiries.erase({a.expires, a.index});
   by_client.erase(a.client);
-  const auto forget_one = [](auto& table, const auto& key) {
-    const auto at = table.find(key);
-    ensure(at != table.end());
-    if (--at->second == 0) table.erase(at);
-  };
-  forget_one(per_name, quota_name(a.user));
-  forget_one(per_address, quota_address(a.client.remote.ip));
+  books.leave(quota_name(a.user), quota_address(a.client.remote.ip));
   --counted.allocations;
   free_allocations.push_back(a.index);
   allocations[a.index].reset();
@@ -156,11 +139,7 @@ void server::state::handle_timeout(time_point now) {
     ++counted.expired;
     remove(*allocations[expiries.begin()->second]);
   }
-  std::erase_if(reservations, [&](const reservation& r) {
-    if (r.expires > now) return false;
-    close(r.relay);
-    return true;
-  });
+  books.handle_timeout(now);
 }
 
 std::int64_t server::state::unix_time(time_point now) const {
@@ -223,10 +202,8 @@ std::optional<server_event> server::poll_event() {
 }
 
 std::optional<time_point> server::next_timeout() const {
-  std::optional<time_point> next;
-  if (!state_->expiries.empty()) next = state_->expiries.begin()->first;
-  for (const auto& r : state_->reservations) next = earlier(next, r.expires);
-  return next;
+  const auto kept = state_->books.next_timeout();
+  return state_->expiries.empty() ? kept : earlier(kept, state_->expiries.begin()->first);
 }
 
 const server_counters& server::counters() const {

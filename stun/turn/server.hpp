@@ -16,7 +16,6 @@
 
 #include <array>
 #include <cstdint>
-#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -27,6 +26,7 @@
 #include "protocol/base/path.hpp"
 #include "protocol/base/random.hpp"
 #include "protocol/base/time.hpp"
+#include "stun/turn/ledger.hpp"
 #include "stun/turn/nonce.hpp"
 #include "stun/turn/peer_policy.hpp"
 
@@ -54,10 +54,11 @@ struct server_config {
   // `fallback_…`, and nowhere without it.
   std::optional<relay_address> v4, v6, fallback_v4, fallback_v6;
   std::optional<address> external_v4, external_v6;
-  std::uint16_t lowest_port = 49152, highest_port = 65535;  // RFC 8656, 7.2
+  // Ports and quotas; `books`, where set, in place of `limits`: what several servers share, which
+  // outlives them.
+  ledger_limits limits;
+  ledger* books = nullptr;
   peer_policy peers;
-  // Whether a port of one of our own addresses is relayed by another server of this process.
-  std::function<bool(const endpoint&)> relayed_elsewhere;
 
   duration default_lifetime = std::chrono::minutes{10};  // RFC 8656, 3.2
   duration max_lifetime = std::chrono::hours{1};
@@ -65,13 +66,8 @@ struct server_config {
   duration channel_lifetime = std::chrono::minutes{10};    // RFC 8656, 12
   duration reservation_lifetime = std::chrono::seconds{30};
 
-  std::size_t max_allocations = 10'000;
-  std::size_t max_allocations_per_name = 64;
-  std::size_t max_allocations_per_address = 256;  // of clients; IPv6: a /64
-  std::size_t max_permissions = 128;              // of one allocation
-  std::size_t max_channels = 64;                  // of one allocation
-  std::size_t max_reservations = 1024;
-  std::size_t max_reservations_per_name = 32;
+  std::size_t max_permissions = 128;  // of one allocation
+  std::size_t max_channels = 64;      // of one allocation
   std::size_t max_outbox = 4096;
   // Answers to unauthenticated requests, a second and client address.
   unsigned max_challenges_per_second = 100;

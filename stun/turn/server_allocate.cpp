@@ -1,7 +1,8 @@
 // Allocate, RFC 8656, 7.2: checks, relayed sockets, reservations.
 
+#include <utility>
+
 #include "protocol/base/ensure.hpp"
-#include "protocol/crypto/hmac.hpp"
 #include "stun/turn/server_state.hpp"
 
 namespace nat::turn {
@@ -59,10 +60,6 @@ void server::state::allocate(const server_request& r, allocation* existing) {
   if (*transport != protocol_udp) return refuse(r, refusal::transport);
   const auto asked = requested_families(message);
   if (!asked) return refuse(r, asked.error());
-  if (over_quota(r)) return refuse(r, refusal::quota);
-  if (allocations.size() - free_allocations.size() >= config.max_allocations) {
-    return refuse(r, refusal::capacity);
-  }
   const auto lifetime = granted(message, config);
   if (message.has<stun::attr::reservation_token>()) {
     const auto token = message.get<stun::attr::reservation_token>();
@@ -71,24 +68,8 @@ void server::state::allocate(const server_request& r, allocation* existing) {
   }
   const bool even = message.has<stun::attr::even_port>();
   const bool reserve = message.get<stun::attr::even_port>().value_or(false);
-  if (reserve && !may_reserve(r.user)) return refuse(r, refusal::capacity);
+  if (reserve && !books.may_reserve(r.user)) return refuse(r, refusal::capacity);
   start_allocation(r, asked->wanted, {r.sealed, lifetime, reserve, even, asked->additional});
-}
-
-bool server::state::over_quota(const server_request& r) const {
-  const auto names = per_name.find(quota_name(r.user));
-  const auto addresses = per_address.find(quota_address(r.from.remote.ip));
-  return (names != per_name.end() && names->second >= config.max_allocations_per_name) ||
-         (addresses != per_address.end() &&
-          addresses->second >= config.max_allocations_per_address);
-}
-
-bool server::state::may_reserve(std::string_view user) const {
-  const auto mine = std::ranges::count(reservations, quota_name(user), [](const reservation& kept) {
-    return quota_name(kept.user);
-  });
-  return reservations.size() < config.max_reservations &&
-         static_cast<std::size_t>(mine) < config.max_reservations_per_name;
 }
 
 void server::state::start_allocation(const server_request& r, const std::array<bool, 2>& wanted,
@@ -99,13 +80,25 @@ void server::state::start_allocation(const server_request& r, const std::array<b
   const bool v6 = wanted[1] && relay_address_for(false, r.from);
   if (wanted[1] && !v6 && !pending.additional) return refuse(r, refusal::family_unsupported);
   add_own(r.from.local.ip);
-  auto& a = add_allocation(r);
-  a.pending = std::make_unique<pending_allocate>(pending);
-  if (!open_relays(a, wanted[0], v6)) fail_allocation(a, refusal::capacity, r.now);
+  auto* a = add_allocation(r, pending);
+  if (a != nullptr && !open_relays(*a, wanted[0], v6)) {
+    fail_allocation(*a, refusal::capacity, r.now);
+  }
 }
 
-// Counts against the quotas from here on, until remove().
-allocation& server::state::add_allocation(const server_request& r) {
+// Counts against the quotas from here on, until remove(). Null where they are used up: refused.
+allocation* server::state::add_allocation(const server_request& r,
+                                          const pending_allocate& pending) {
+  switch (books.enter(quota_name(r.user), quota_address(r.from.remote.ip))) {
+    case ledger::entry::over_quota:
+      refuse(r, refusal::quota);
+      return nullptr;
+    case ledger::entry::full:
+      refuse(r, refusal::capacity);
+      return nullptr;
+    case ledger::entry::granted:
+      break;
+  }
   std::uint32_t index = static_cast<std::uint32_t>(allocations.size());
   if (free_allocations.empty()) {
     allocations.emplace_back();
@@ -121,26 +114,25 @@ allocation& server::state::add_allocation(const server_request& r) {
   a.key = *r.key;
   by_client[r.from] = index;
   set_expiry(a, r.now + config.default_lifetime);
-  ++per_name[std::string(quota_name(a.user))];
-  ++per_address[quota_address(r.from.remote.ip)];
+  a.pending = std::make_unique<pending_allocate>(pending);
   ++counted.allocations;
-  return a;
+  return &a;
 }
 
 bool server::state::open_relays(allocation& a, bool v4, bool v6) {
   auto& p = *a.pending;
   for (const bool is_v4 : {true, false}) {
     if (!(is_v4 ? v4 : v6)) continue;
-    auto& pool = ports[is_v4 ? 0 : 1];
-    const auto port = p.reserve ? pool.take_pair(random)
-                      : p.even  ? pool.take_even(random)
-                                : pool.take(random);
+    const auto wish = p.reserve ? ledger::wish::pair
+                      : p.even  ? ledger::wish::even
+                                : ledger::wish::any;
+    const auto port = books.take_port(is_v4, wish, random);
     if (!port) return false;
     const auto at = *relay_address_for(is_v4, a.client);
     a.relays[is_v4 ? 0 : 1] = open_relay_at({at.bind, *port}, at.announced, a.index);
     if (p.reserve) {
-      const auto next = static_cast<std::uint16_t>(*port + 1);
-      p.reserved = open_relay_at({at.bind, next}, at.announced, a.index);
+      p.kept = static_cast<std::uint16_t>(*port + 1);
+      p.kept_v4 = is_v4;
     }
   }
   return true;
@@ -182,7 +174,7 @@ void server::state::close(relay_id id) {
   }
   if (r.is != relay::status::open) return;
   by_relayed.erase(r.announced);
-  ports[r.bind.ip.v4 ? 0 : 1].give_back(r.bind.port);
+  books.give_back({r.bind.ip.v4, r.bind.port});
   r.is = relay::status::free;
   events.push_back(close_relay{id});
   free_relays.push_back(id);
@@ -197,9 +189,10 @@ void server::state::relay_answered(relay_id id, bool opened, time_point now) {
   if (opened) {
     r.is = relay::status::open;
     by_relayed[r.announced] = id;
+    books.note_open({r.bind.ip.v4, r.bind.port});
     if (was == relay::status::abandoned) return close(id);
   } else {
-    ports[r.bind.ip.v4 ? 0 : 1].give_back(r.bind.port);
+    books.give_back({r.bind.ip.v4, r.bind.port});
     r.is = relay::status::free;
     free_relays.push_back(id);
   }
@@ -210,18 +203,11 @@ void server::state::relay_answered(relay_id id, bool opened, time_point now) {
 
   auto& p = *a.pending;
   const bool was_v4 = r.bind.ip.v4;
-  for (auto* mine : {a.relays.data(), a.relays.data() + 1, &p.reserved}) {
-    if (*mine == id) *mine = no_relay;
-  }
-  const bool again = ++p.tries < max_port_tries;
+  a.relays[was_v4 ? 0 : 1] = no_relay;
+  const bool again = !p.redeems && ++p.tries < max_port_tries;
   if (!again && p.additional && !was_v4) return advance(a, now);  // without IPv6
-  if (p.reserve) {
-    // A pair is tried again as a pair.
-    for (auto* half : {&a.relays[was_v4 ? 0 : 1], &p.reserved}) {
-      if (*half != no_relay) close(*half);
-      *half = no_relay;
-    }
-  }
+  // A pair is tried again as a pair.
+  if (p.kept != 0) books.give_back({p.kept_v4, std::exchange(p.kept, std::uint16_t{0})});
   if (!again || !open_relays(a, was_v4, !was_v4)) fail_allocation(a, refusal::capacity, now);
 }
 
@@ -230,9 +216,7 @@ void server::state::advance(allocation& a, time_point now) {
   const auto settled = [&](relay_id id) {
     return id == no_relay || relays[id].is == relay::status::open;
   };
-  if (settled(a.relays[0]) && settled(a.relays[1]) && settled(a.pending->reserved)) {
-    complete(a, now);
-  }
+  if (settled(a.relays[0]) && settled(a.relays[1])) complete(a, now);
 }
 
 void server::state::complete(allocation& a, time_point now) {
@@ -240,12 +224,14 @@ void server::state::complete(allocation& a, time_point now) {
   set_expiry(a, now + p->lifetime);
   ++counted.created;
   std::array<std::byte, 8> token{};
-  if (p->reserved != no_relay) {
+  bool reserved = false;
+  if (p->kept != 0) {
     random.fill(token);
-    relays[p->reserved].owner = no_allocation;
-    reservations.push_back({token, p->reserved, a.user, now + config.reservation_lifetime});
+    const relay_port next{p->kept_v4, p->kept};
+    reserved = books.reserve(next, a.user, token, now + config.reservation_lifetime);
+    if (!reserved) books.give_back(next);
   }
-  answer_allocate(a, p->sealed, p->reserved != no_relay ? byte_view(token) : byte_view{}, now);
+  answer_allocate(a, p->sealed, reserved ? byte_view(token) : byte_view{}, now);
 }
 
 // The answer, from what the allocation is: so a retransmission gets the same, but for the token of
@@ -277,21 +263,25 @@ void server::state::fail_allocation(allocation& a, refusal why, time_point now) 
   refuse({from, *message, now, sealed, &key}, why);
 }
 
-// RFC 8656, 7.2, step 5: the port that an earlier EVEN-PORT kept.
+// RFC 8656, 7.2, step 5: the port that an earlier EVEN-PORT kept. Nothing has it open since then:
+// another program may have taken it, and then there is no other for this token.
 void server::state::redeem(const server_request& r, byte_view token, duration lifetime) {
-  const auto at = std::ranges::find_if(reservations, [&](const reservation& kept) {
-    return crypto::equal_constant_time(kept.token, token) && kept.user == r.user &&
-           kept.expires > r.now;
-  });
-  if (at == reservations.end()) return refuse(r, refusal::capacity);
-  const auto id = at->relay;
-  reservations.erase(at);
-  auto& a = add_allocation(r);
-  a.pending =
-      std::make_unique<pending_allocate>(pending_allocate{r.sealed, lifetime, false, false, false});
-  a.relays[relays[id].bind.ip.v4 ? 0 : 1] = id;
-  relays[id].owner = a.index;
-  complete(a, r.now);
+  const auto port = books.redeem(r.user, token, r.now);
+  if (!port) return refuse(r, refusal::capacity);
+  const auto at = relay_address_for(port->v4, r.from);
+  auto* a = at ? add_allocation(r, {.sealed = r.sealed,
+                                    .lifetime = lifetime,
+                                    .reserve = false,
+                                    .even = false,
+                                    .additional = false,
+                                    .redeems = true})
+               : nullptr;
+  if (a == nullptr) {
+    books.give_back(*port);
+    if (!at) refuse(r, refusal::family_unsupported);
+    return;
+  }
+  a->relays[port->v4 ? 0 : 1] = open_relay_at({at->bind, port->number}, at->announced, a->index);
 }
 
 }  // namespace nat::turn

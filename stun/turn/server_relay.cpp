@@ -110,23 +110,28 @@ forward server::state::relay_out(const allocation& a, const endpoint& peer, bool
     counted.bytes_to_peers += data.size();
     return handle_peer(at->second, relays[id].announced, data, now);
   }
-  if (config.relayed_elsewhere && config.relayed_elsewhere(peer)) {
+  // One of another server of this program, through the kernel: where it is bound.
+  if (books.is_open({peer.ip.v4, peer.port})) {
     ++counted.packets_to_peers;
     counted.bytes_to_peers += data.size();
-    return to_peer{id, peer, data, dont_fragment};
+    return to_peer{id, {relays[id].bind.ip, peer.port}, data, dont_fragment};
   }
   ++counted.no_permission;
   return {};
 }
 
-forward server::state::handle_peer(relay_id id, const endpoint& peer, byte_view data,
+forward server::state::handle_peer(relay_id id, const endpoint& from, byte_view data,
                                    time_point now) {
   if (id >= relays.size() || relays[id].is != relay::status::open ||
       relays[id].owner == no_allocation) {
     ++counted.no_allocation;
     return {};
   }
-  const auto& a = *allocations[relays[id].owner];
+  const auto& r = relays[id];
+  // From another server of this program: called by the address that clients know.
+  const bool sibling = from.ip == r.bind.ip && books.is_open({from.ip.v4, from.port});
+  const endpoint peer{sibling ? r.announced.ip : from.ip, from.port};
+  const auto& a = *allocations[r.owner];
   if (a.expires <= now) {
     ++counted.no_allocation;
     return {};

@@ -10,7 +10,6 @@
 #include <unordered_map>
 
 #include "stun/turn/allocation.hpp"
-#include "stun/turn/port_pool.hpp"
 
 namespace nat::turn {
 
@@ -26,13 +25,6 @@ struct relay {
   status is = status::free;
   endpoint bind, announced;
   std::uint32_t owner = no_allocation;
-};
-
-struct reservation {
-  std::array<std::byte, 8> token;
-  relay_id relay;
-  std::string user;
-  time_point expires;
 };
 
 // A request on its way through a handler.
@@ -76,7 +68,7 @@ struct server::state {
   void allocate(const server_request&, allocation* existing);
   void start_allocation(const server_request&, const std::array<bool, 2>& wanted, pending_allocate);
   void redeem(const server_request&, byte_view token, duration lifetime);
-  [[nodiscard]] allocation& add_allocation(const server_request&);
+  [[nodiscard]] allocation* add_allocation(const server_request&, const pending_allocate&);
   [[nodiscard]] bool open_relays(allocation&, bool v4, bool v6);
   void advance(allocation&, time_point now);
   void complete(allocation&, time_point now);
@@ -88,8 +80,6 @@ struct server::state {
                                        std::uint32_t owner);
   void close(relay_id);
   void relay_answered(relay_id, bool opened, time_point now);
-  [[nodiscard]] bool over_quota(const server_request&) const;
-  [[nodiscard]] bool may_reserve(std::string_view user) const;
 
   // server_manage.cpp
   void refresh(const server_request&, allocation&);
@@ -118,14 +108,12 @@ struct server::state {
   std::vector<std::uint32_t> free_allocations;
   std::unordered_map<path, std::uint32_t, seeded_hash> by_client;
   std::set<std::pair<time_point, std::uint32_t>> expiries;
-  std::map<std::string, std::size_t, std::less<>> per_name;
-  std::map<address, std::size_t> per_address;
 
   std::vector<relay> relays;
   std::vector<relay_id> free_relays;
   std::unordered_map<endpoint, relay_id, seeded_hash> by_relayed;
-  std::array<port_pool, 2> ports;
-  std::vector<reservation> reservations;
+  std::unique_ptr<ledger> own_books;
+  ledger& books;
 
   std::deque<transmit> outbox;
   std::deque<server_event> events;
@@ -136,11 +124,6 @@ struct server::state {
   std::array<std::uint16_t, 4096> challenges{};
   time_point challenges_since;
 };
-
-// What quotas count as one client.
-[[nodiscard]] address quota_address(const address&) noexcept;
-// The name of a REST user, or the whole user name.
-[[nodiscard]] std::string_view quota_name(std::string_view user) noexcept;
 
 inline constexpr std::size_t response_buffer = 512;
 

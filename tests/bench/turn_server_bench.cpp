@@ -75,7 +75,7 @@ void bench(std::size_t flows) {
   const time_point now{std::chrono::hours{1}};
   turn::server_config config;
   config.users = {{"u", "p"}};
-  config.max_allocations_per_name = config.max_allocations_per_address = flows;
+  config.limits.max_allocations_per_name = config.limits.max_allocations_per_address = flows;
   config.max_challenges_per_second = 1'000'000'000;
   turn::server s(std::move(config), random, 0, now);
   std::vector<turn::relay_id> relays;

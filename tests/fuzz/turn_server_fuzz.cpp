@@ -57,13 +57,13 @@ class reader {
 turn::server_config config() {
   turn::server_config c;
   c.users = {{"u", "p"}};
-  c.lowest_port = 50000;
-  c.highest_port = 50015;
-  c.max_allocations = 6;
-  c.max_allocations_per_name = 5;
+  c.limits.lowest_port = 50000;
+  c.limits.highest_port = 50015;
+  c.limits.max_allocations = 6;
+  c.limits.max_allocations_per_name = 5;
   c.max_permissions = 3;
   c.max_channels = 2;
-  c.max_reservations = 3;
+  c.limits.max_reservations = 3;
   c.max_outbox = 16;
   c.v6 = turn::relay_address{*parse_address("2001:db8::1"), *parse_address("2001:db8::1")};
   return c;

@@ -163,7 +163,7 @@ TEST_CASE("a wrong password, a forbidden peer, a quota") {
   CHECK(w.client.send(peer_v4, as_bytes("x"), w.now));
 
   auto config = server_harness::default_config();
-  config.max_allocations_per_name = 1;
+  config.limits.max_allocations_per_name = 1;
   both_ends full(transport::udp, config);
   REQUIRE(full.allocate(server_harness::from(41000))->success);
   full.settle();

@@ -43,7 +43,7 @@ using namespace nat::test;
 
 TEST_CASE("an allocation with a permission and a channel takes less than 1 KiB") {
   auto config = server_harness::default_config();
-  config.max_allocations_per_name = config.max_allocations_per_address = 10'000;
+  config.limits.max_allocations_per_name = config.limits.max_allocations_per_address = 10'000;
   server_harness h(config);
   std::uint16_t port = 1;
   const auto add = [&](int n) {
