@@ -5,7 +5,7 @@ import harness
 harness.require(modules=["aiortc", "websockets"], programs=["ip"],
                 ours=["signaling-server", "peer-cli"])
 
-from native import PipeCases  # noqa: E402
+from native import Native, PipeCases  # noqa: E402
 from peers import AiortcPeer  # noqa: E402
 
 
@@ -17,6 +17,18 @@ class Aiortc(PipeCases, harness.TestCase):
         await peer.register()
         self.addAsyncCleanup(peer.close)
         return peer
+
+    async def test_a_ping_that_they_echo(self):
+        server = await harness.Server(self).start()
+        foreign = await self.foreign(server, "foreign")
+        foreign.echoes = True
+        accepting = self.keep(foreign.accept())
+        native = await Native.start(self, server, "native", "--json-fd", "2", "ping", "foreign", "-c", "5", "-i", "0.05")
+        self.assertEqual(await accepting, "ping")
+        summary = await native.event("summary")
+        self.assertEqual(await native.status(), 0, native.process.seen)
+        self.assertEqual((summary["sent"], summary["direct"]), (5, summary["received"]))
+        self.assertGreaterEqual(summary["received"], 4)  # the first may find nobody listening yet
 
 
 harness.main()

@@ -100,6 +100,7 @@ class AiortcPeer:
         self._gone = asyncio.Event()
         self._early = []
         self._connection = None
+        self.echoes = False  # sends back what it gets
 
     async def register(self):
         import websockets
@@ -154,7 +155,9 @@ class AiortcPeer:
         return opened
 
     def _take(self, message):
-        if isinstance(message, str):
+        if self.echoes:
+            self._channel.send(message)
+        elif isinstance(message, str):
             self._received += message.encode()
         elif message:
             self._received += message
