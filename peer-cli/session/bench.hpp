@@ -19,7 +19,7 @@ class bench_asker {
  public:
   // After its time is over, the end and the report may take so long; less where it was stopped.
   static constexpr duration grace = std::chrono::seconds{30};
-  static constexpr duration stop_grace = std::chrono::seconds{3};
+  static constexpr duration stop_grace = std::chrono::seconds{5};
 
   // Opens the channel and asks.
   bench_asker(const bench_request&, link&, time_point now);

@@ -28,7 +28,7 @@ bool bench_flow::has_room(const link& over, time_point now) const {
   const auto waiting = over.buffered(channel_);
   if (waiting <= least_ahead) return true;
   const auto seconds = std::chrono::duration<double>(now - start_.now).count();
-  return static_cast<double>(waiting) * seconds <= static_cast<double>(delivered(over));
+  return static_cast<double>(waiting) * seconds < static_cast<double>(delivered(over));
 }
 
 std::uint64_t bench_flow::delivered(const link& over) const {

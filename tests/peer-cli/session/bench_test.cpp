@@ -104,6 +104,21 @@ TEST_CASE("bench: both ends agree on what went each way") {
   }
 }
 
+TEST_CASE("bench: no more than about a second of the line is kept in buffers") {
+  benched b;
+  b.ask({true, false, 10s});
+  std::size_t most = 0;
+  const auto look = [&] {
+    most = std::max(most, b.net.a.over.buffered(1));
+    return false;
+  };
+  b.net.delay = 2s;  // nothing comes back meanwhile: the rate is unknown
+  REQUIRE_FALSE(b.run_until(look, 5s));
+  CHECK(b.asker->accepted());
+  CHECK(most >= bench_flow::least_ahead);
+  CHECK(most <= bench_flow::least_ahead + bench_flow::block);
+}
+
 TEST_CASE("bench: through loss the run still ends, and soon after its time") {
   benched b;
   nat::test::seeded_random dice(3);
