@@ -45,7 +45,7 @@ def show_network(lab):
     sides = side(left), side(right)
     width = max(map(len, sides)) + 1
     say(f"{sides[0]:<{width}} ──┐")
-    say(" " * width + f"   ├── core ── signaling-server, STUN {server}")
+    say(" " * width + f"   ├── core ── signaling-server, STUN and TURN {server}")
     say(f"{sides[1]:<{width}} ──┘")
     say("  40 ms round trip between the peers, 20 ms to the server")
 
@@ -102,7 +102,9 @@ def run_behind_nats(sites):
     step("Two machines, each behind its own NAT")
     with Network(spec.parse_sites(sites)) as lab:
         show_network(lab)
-        services.SignalingServer(lab, ice_servers=())
+        # The addresses of a lab are documentation's, which no relay serves unless it is told to.
+        services.SignalingServer(lab, ice_servers=(), extra=[
+            option for cidr in ("203.0.113.0/24", "2001:db8::/32") for option in ("--relay-allow", cidr)])
         return run(lab, *lab.hosts()[:2])
 
 
