@@ -27,10 +27,11 @@ DIRECT_MS = round(FLOOR_MS * 1.15, 1)
 RELAY_MS = 240
 OWN_RELAY_MS = 300  # nothing but signaling-server on the public host
 FLOOD_PER_SECOND = 100_000
+NAT_MS = 1500
 
 SITES = ["a=masquerade", "b=masquerade", "s=symmetric", "t=symmetric",
          "d=masquerade,bridges=3", "e=masquerade,bridges=3",
-         "o=masquerade,input=open", "p=masquerade,input=open"]
+         "o=masquerade,input=open", "p=masquerade,input=open", "f=full-cone"]
 
 
 def measure(lab, name, ours, theirs, path, runs, target):
@@ -70,6 +71,22 @@ def stun_and_turn(lab, runs):
     server.stop()
 
 
+def nat_behavior(lab, runs):
+    """Everything but the lifetime, through each kind of filter, 30 ms to the server."""
+    for name, host in (("nothing filtered", "f"), ("masquerade", "a"), ("symmetric", "s")):
+        times, failed = [], 0
+        for _ in range(runs):
+            with peers.Peer(lab, host, ["nat", services.STUN_URL], payload=False) as run:
+                run.finish()
+                got = run.last("nat")
+            if got and "unknown" not in (got["mapping"], got["filtering"], got["port_allocation"]):
+                times.append(got["took_ms"])
+            else:
+                failed += 1
+        report(f"lab: nat, {name}", statistics.median(times) if times else None, "ms", NAT_MS, failed=failed,
+               runs=[round(ms, 1) for ms in times])
+
+
 def own_relay(lab, runs):
     server = services.SignalingServer(lab, (), extra=services.ALLOW_LAB)
     measure(lab, "lab: symmetric x symmetric by signaling-server", "s", "t", "relay", runs, OWN_RELAY_MS)
@@ -94,7 +111,8 @@ def main():
         return 77
     isolate.enter()
     with Network(parse_sites(SITES)) as lab:
-        services.Coturn(lab)
+        services.Coturn(lab, both=True)
+        nat_behavior(lab, chosen.runs)
         stun_only(lab, chosen.runs, chosen.open_runs)
         stun_and_turn(lab, chosen.runs)
         own_relay(lab, chosen.runs)

@@ -21,7 +21,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import suite
 from netlab import isolate
 
-GROUPS = ("nat", "coturn", "tool", "pairs", "pipes", "measure", "relay", "portmap")
+GROUPS = ("nat", "coturn", "tool", "pairs", "pipes", "measure", "relay", "portmap", "behavior")
 SKIPPED = 77
 
 

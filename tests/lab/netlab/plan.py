@@ -108,9 +108,9 @@ def _add_server(plan, server, delay, link):
     plan.add(server.name, *_namespace(v6=True))
     end = f"to-{server.name}"
     _add_cable(plan, link, server.name, end, delay)
-    plan.add(server.name, *_wan(link, [server.address]),
+    plan.add(server.name, *_wan(link, [server.address, server.second]),
              f"ip -6 addr add {server.address6}/128 dev wan nodad")
-    _core_end(plan, link, end, [server.address], server.address6 + "/128")
+    _core_end(plan, link, end, [server.address, server.second], server.address6 + "/128")
 
 
 def _add_site(plan, where, link):
@@ -164,6 +164,10 @@ def _add_lan(plan, where, router):
     # Up after its ports: a bridge that comes up without a live port drops what it sends until the
     # kernel's link watcher has run, up to a second later.
     mask = 32 if where.site.kind == "public" else 24
+    # Where the machine has br_netfilter, a bridge would forward by itself what the router translates back
+    # to the LAN, and drop what goes out by the port that it came in by: a hairpin to one's own host.
+    plan.add(router, "for file in /proc/sys/net/bridge/bridge-nf-call-ip*tables; do",
+             '  if [ -e "$file" ]; then echo 0 > "$file"; fi', "done")
     plan.add(router, f"ip link set lan address {lan_mac(where.n)} up", f"ip addr add {where.gateway}/{mask} dev lan")
     if where.site.kind == "public":
         plan.add(router, *(f"ip route add {where.host(i)}/32 dev lan" for i in range(where.site.hosts)))

@@ -30,9 +30,10 @@ def turn_credentials(seconds=86400, user="lab"):
 
 
 class Coturn:
-    """STUN and TURN over UDP and TCP on port 3478 of host `stun`; the log tells of allocations."""
+    """STUN and TURN over UDP and TCP on port 3478 of host `stun`; the log tells of allocations. With
+    both of the host's addresses it speaks RFC 5780 too, on 3479 as well."""
 
-    def __init__(self, lab, folder="/run"):
+    def __init__(self, lab, folder="/run", both=False):
         self.log_path = os.path.join(folder, "coturn.log")
         if not shutil.which("turnserver"):
             raise FileNotFoundError("no turnserver here: apt-get install coturn")
@@ -41,6 +42,8 @@ class Coturn:
                    "userdb": os.path.join(folder, "coturn.db"), "relay-threads": 1}
         addresses = [f"--{key}={address}" for key in ("listening-ip", "relay-ip")
                      for address in (STUN.address, STUN.address6)]
+        if both:
+            addresses.append(f"--listening-ip={STUN.second}")
         self._log = open(self.log_path, "wb")
         self.process = lab.start("stun", [
             "turnserver", "-n", "--verbose", "--use-auth-secret", "--no-tls", "--no-dtls", "--no-cli",
