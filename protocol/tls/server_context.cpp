@@ -2,9 +2,11 @@
 
 #include <openssl/err.h>
 #include <openssl/pem.h>
+#include <openssl/x509v3.h>
 
 #include <utility>
 
+#include "protocol/base/big_endian.hpp"
 #include "protocol/base/bytes.hpp"
 #include "protocol/base/ensure.hpp"
 #include "protocol/tls/handles.hpp"
@@ -111,6 +113,29 @@ std::expected<server_context, std::string> server_context::make(std::string_view
     return failed("use the key with this certificate");
   }
   return server_context(std::move(out));
+}
+
+server_context::subject server_context::is_for() const {
+  const X509* own = SSL_CTX_get0_certificate(handles_->context.get());
+  const std::unique_ptr<GENERAL_NAMES, freed_by<GENERAL_NAMES_free>> all(
+      static_cast<GENERAL_NAMES*>(X509_get_ext_d2i(own, NID_subject_alt_name, nullptr, nullptr)));
+  subject out;
+  for (int i = 0; i < sk_GENERAL_NAME_num(all.get()); ++i) {
+    const auto* name = sk_GENERAL_NAME_value(all.get(), i);
+    if (name->type != GEN_DNS && name->type != GEN_IPADD) continue;
+    const auto* value = name->type == GEN_DNS ? name->d.dNSName : name->d.iPAddress;
+    const auto octets = std::as_bytes(std::span(
+        ASN1_STRING_get0_data(value), static_cast<std::size_t>(ASN1_STRING_length(value))));
+    if (name->type == GEN_DNS) {
+      const auto text = as_text(octets);
+      if (!text.contains('*')) out.names.emplace_back(text);
+    } else if (octets.size() == 4) {
+      out.addresses.push_back(make_v4(load_be<std::uint32_t>(octets)));
+    } else if (octets.size() == 16) {
+      out.addresses.push_back(make_v6(octets));
+    }
+  }
+  return out;
 }
 
 server_context::server_context(std::unique_ptr<handles> h) : handles_(std::move(h)) {}

@@ -8,6 +8,9 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
+
+#include "protocol/base/endpoint.hpp"
 
 namespace nat::tls {
 
@@ -20,6 +23,13 @@ class server_context {
   ~server_context();
   server_context(server_context&&) noexcept;
   server_context& operator=(server_context&&) noexcept;
+
+  // Whom the certificate is for (RFC 6125): by names without a wildcard, and by addresses.
+  struct subject {
+    std::vector<std::string> names;
+    std::vector<address> addresses;
+  };
+  [[nodiscard]] subject is_for() const;
 
   struct handles;  // OpenSSL's, for the connection's body
   [[nodiscard]] const handles& native() const { return *handles_; }

@@ -22,6 +22,11 @@ struct announcement {
   bool turn = false;  // they relay, too
   // What a wildcard address is announced as; absent: the address that the client reached.
   std::optional<address> external;
+  // The sockets that take TURN over TLS, and whom their certificate is for: an address that it
+  // covers, or else its name.
+  std::vector<endpoint> tls{};
+  std::string certified_name{};
+  std::vector<address> certified_addresses{};
   std::string turn_secret;
   std::chrono::seconds credential_lifetime{12 * 3600};
 };

@@ -90,6 +90,11 @@ void write_stun(writer& w, const stun_counters& c) {
         c.datagrams_out);
   w.one("stun_datagrams_lost_total", "counter", "Datagrams that the system did not take.",
         c.datagrams_lost);
+  w.one("stun_streams", "gauge", "TCP and TLS connections to the embedded STUN and TURN server.",
+        c.streams);
+  w.one("stun_streams_total", "counter", "Such connections since the start.", c.streams_opened);
+  w.one("stun_stream_messages_dropped_total", "counter",
+        "Messages for such clients that found too much waiting.", c.streams_dropped);
 }
 
 void write_relays(writer& w, const stun_counters& c) {

@@ -13,6 +13,8 @@ struct stun_counters {
   std::uint64_t requests = 0, answers = 0;  // messages in that were not relayed data; answers
   std::uint64_t datagrams_out = 0, datagrams_lost = 0;  // handed to the kernel, refused by it
   std::uint64_t relay_sockets_failed = 0;               // that the system would not open
+  std::uint64_t streams = 0, streams_opened = 0;        // TCP and TLS connections
+  std::uint64_t streams_dropped = 0;                    // messages that found a full queue
   turn::server_counters turn;
 
   stun_counters& operator+=(const stun_counters& other) noexcept {
@@ -21,6 +23,9 @@ struct stun_counters {
     datagrams_out += other.datagrams_out;
     datagrams_lost += other.datagrams_lost;
     relay_sockets_failed += other.relay_sockets_failed;
+    streams += other.streams;
+    streams_opened += other.streams_opened;
+    streams_dropped += other.streams_dropped;
     turn.allocations += other.turn.allocations;
     turn.created += other.turn.created;
     turn.expired += other.turn.expired;

@@ -17,10 +17,10 @@ constexpr std::size_t max_backlog_for_pong = 16'384;
 
 }  // namespace
 
-connection::connection(event_loop& loop, transport octets, const endpoint& remote,
+connection::connection(event_loop& loop, byte_stream octets, const endpoint& remote,
                        std::uint32_t index, time_point accepted_at)
     : loop_(loop),
-      transport_(std::move(octets)),
+      wire_(std::move(octets)),
       remote_(remote),
       client_(loop.client_at(remote.ip)),
       accepted_at_(accepted_at),
@@ -29,7 +29,7 @@ connection::connection(event_loop& loop, transport octets, const endpoint& remot
       events_(EPOLLIN) {}
 
 bool connection::watch() {
-  return loop_.poll().add(transport_.descriptor(), events_, *this);
+  return loop_.poll().add(wire_.descriptor(), events_, *this);
 }
 
 void connection::handle_ready(std::uint32_t events) {
@@ -40,7 +40,7 @@ void connection::handle_ready(std::uint32_t events) {
 
 void connection::read_all() {
   for (int i = 0; i < max_reads && phase_ != phase::dead; ++i) {
-    const auto got = transport_.receive(loop_.work());
+    const auto got = wire_.receive(loop_.work());
     if (got.ended) return abort();  // gone; a WebSocket says goodbye before
     if (got.size == 0) return;
     if (phase_ == phase::closing) {
@@ -55,22 +55,22 @@ void connection::read_all() {
 
 void connection::take_all() {
   while (phase_ == phase::upgrading || phase_ == phase::open) {
-    const auto octets = transport_.next(loop_.work());
+    const auto octets = wire_.next(loop_.work());
     if (octets.empty()) break;
     take(octets);
   }
   if (phase_ == phase::dead) return;
-  if (transport_.waiting() > 0) mark_dirty();  // what TLS has to answer
-  if (transport_.tls_ended() && phase_ != phase::closing) tls_ended();
+  if (wire_.waiting() > 0) mark_dirty();  // what TLS has to answer
+  if (wire_.tls_ended() && phase_ != phase::closing) tls_ended();
 }
 
 void connection::tls_ended() {
-  const auto why = transport_.tls_failure();
+  const auto why = wire_.tls_failure();
   if (why != tls::failure::none) {
-    log_debug([&] { return "TLS with " + to_string(remote_) + ": " + transport_.tls_detail(); });
+    log_debug([&] { return "TLS with " + to_string(remote_) + ": " + wire_.tls_detail(); });
   }
   if (why == tls::failure::http) {
-    transport_.give_up_tls();
+    wire_.give_up_tls();
     return reject(http_response(400, "This port speaks TLS: connect to wss:// or https://.\n"));
   }
   lose();
@@ -86,7 +86,13 @@ void connection::lose() {
 }
 
 void connection::take(byte_span octets) {
-  if (phase_ == phase::upgrading) return take_head(octets);
+  if (phase_ == phase::upgrading) {
+    // One port serves wss and turns.
+    if (head_.empty() && wire_.secured() && starts_stun(octets)) {
+      return loop_.hand_over(*this, octets);
+    }
+    return take_head(octets);
+  }
   if (phase_ == phase::open) take_frames(octets);
 }
 
@@ -111,18 +117,18 @@ void connection::take_head(byte_span octets) {
   if (!client_ && !loop_.identify(*this, answer.forwarded_for)) {
     return reject(http_response(503, "Too many connections.\n"));
   }
-  transport_.out() += answer.response;
+  wire_.out() += answer.response;
   mark_dirty();
   phase_ = phase::open;
   std::string().swap(head_);
-  slot_ = loop_.open(*this, local_endpoint(transport_.descriptor()).ip);
+  slot_ = loop_.open(*this, local_endpoint(wire_.descriptor()).ip);
   // The empty line was not complete before these octets.
   take(octets.subspan(head_size - known));
 }
 
 void connection::reject(std::string response) {
   std::string().swap(head_);
-  transport_.out() += response;
+  wire_.out() += response;
   mark_dirty();
   start_closing();
 }
@@ -148,8 +154,7 @@ void connection::take_event(const websocket::event& e) {
       hub.handle_binary(slot_, now);
       break;
     case type::ping:
-      if (transport_.waiting() < max_backlog_for_pong)
-        write_frame(websocket::opcode::pong, e.payload);
+      if (wire_.waiting() < max_backlog_for_pong) write_frame(websocket::opcode::pong, e.payload);
       [[fallthrough]];
     case type::pong:
     case type::fragment:
@@ -169,7 +174,7 @@ void connection::take_event(const websocket::event& e) {
 
 // The client's goodbye is answered with the same code (RFC 6455, 5.5.1).
 void connection::peer_closed(const websocket::event& e) {
-  websocket::append_close(transport_.out(), e.code, {});
+  websocket::append_close(wire_.out(), e.code, {});
   mark_dirty();
   loop_.closed(*this, hub::ending::clean);
   slot_ = no_slot;
@@ -178,14 +183,14 @@ void connection::peer_closed(const websocket::event& e) {
 }
 
 void connection::write_frame(websocket::opcode op, std::string_view payload) {
-  auto& out = transport_.out();
+  auto& out = wire_.out();
   loop_.work().lend(out);
   websocket::append_frame(out, op, payload);
   mark_dirty();
 }
 
 void connection::finish(websocket::close_code code, std::string_view reason) {
-  websocket::append_close(transport_.out(), code, reason);
+  websocket::append_close(wire_.out(), code, reason);
   mark_dirty();
   slot_ = no_slot;
   start_closing();
@@ -193,7 +198,7 @@ void connection::finish(websocket::close_code code, std::string_view reason) {
 
 void connection::start_closing() {
   phase_ = phase::closing;
-  transport_.end();
+  wire_.end();
   loop_.expect_end(*this);
 }
 
@@ -206,16 +211,22 @@ void connection::mark_dirty() {
 void connection::flush() {
   dirty_ = false;
   if (phase_ == phase::dead) return;
-  const auto result = transport_.flush(loop_.work());
-  if (result == transport::sending::failed) return abort();
-  if (slot_ != no_slot) loop_.exchange().handle_waiting(slot_, transport_.waiting());
-  wait_for(result == transport::sending::blocked ? EPOLLIN | EPOLLOUT : EPOLLIN);
+  const auto result = wire_.flush(loop_.work());
+  if (result == byte_stream::sending::failed) return abort();
+  if (slot_ != no_slot) loop_.exchange().handle_waiting(slot_, wire_.waiting());
+  wait_for(result == byte_stream::sending::blocked ? EPOLLIN | EPOLLOUT : EPOLLIN);
 }
 
 void connection::wait_for(std::uint32_t events) {
   if (events == events_) return;
   events_ = events;
-  loop_.poll().modify(transport_.descriptor(), events_, *this);
+  loop_.poll().modify(wire_.descriptor(), events_, *this);
+}
+
+byte_stream connection::give_up() {
+  phase_ = phase::dead;
+  loop_.poll().remove(wire_.descriptor());
+  return std::move(wire_);
 }
 
 void connection::abort() {
@@ -223,8 +234,8 @@ void connection::abort() {
   if (slot_ != no_slot) loop_.closed(*this, hub::ending::unclean);
   slot_ = no_slot;
   phase_ = phase::dead;
-  loop_.poll().remove(transport_.descriptor());
-  transport_.close();
+  loop_.poll().remove(wire_.descriptor());
+  wire_.close();
   loop_.bury(*this);
 }
 

@@ -8,8 +8,8 @@
 #include <string>
 
 #include "protocol/base/time.hpp"
+#include "signaling/io/byte_stream.hpp"
 #include "signaling/io/poller.hpp"
-#include "signaling/io/transport.hpp"
 #include "signaling/websocket/decoder.hpp"
 
 namespace nat::signaling::io {
@@ -27,7 +27,7 @@ class connection final : public pollable {
     dead,       // to be destroyed after the batch
   };
 
-  connection(event_loop&, transport, const endpoint& remote, std::uint32_t index,
+  connection(event_loop&, byte_stream, const endpoint& remote, std::uint32_t index,
              time_point accepted_at);
 
   // Joins the poller. False: it takes no more.
@@ -40,6 +40,8 @@ class connection final : public pollable {
   void finish(websocket::close_code, std::string_view reason);
   void flush();
   void abort();
+  // For who takes the connection over: it is dead here, and no longer watched.
+  [[nodiscard]] byte_stream give_up();
 
   [[nodiscard]] phase state() const noexcept { return phase_; }
   [[nodiscard]] std::uint32_t slot() const noexcept { return slot_; }
@@ -66,7 +68,7 @@ class connection final : public pollable {
   void wait_for(std::uint32_t events);
 
   event_loop& loop_;
-  transport transport_;
+  byte_stream wire_;
   endpoint remote_;
   std::optional<address> client_;
   time_point accepted_at_;

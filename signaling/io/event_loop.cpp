@@ -28,7 +28,15 @@ event_loop::event_loop(std::uint32_t number, const shared_parts& shared)
           context_, [this] { update_clock(); }, [this] { flush_all(); }),
       tick_(context_),
       exchange_(number, shared.limits, shared.announcement, shared.names, shared.random),
-      stun_(poller_, now_) {
+      stun_(poller_, now_),
+      streams_({.poll = poller_,
+                .work = work_,
+                .stun = stun_,
+                .now = now_,
+                .limits = shared.limits,
+                .random = shared.random,
+                .left = [&door = shared.door](const auto& client) { door.leave(client); }}) {
+  stun_.use_streams(streams_);
   update_clock();
 }
 
@@ -39,8 +47,8 @@ std::size_t event_loop::max_message() const noexcept {
   return limit != 0 ? limit : SIZE_MAX / 2;
 }
 
-void event_loop::add_listener(socket_handle s) {
-  listeners_.push_back(std::make_unique<listener>(*this, std::move(s)));
+void event_loop::add_listener(socket_handle s, purpose what) {
+  listeners_.push_back(std::make_unique<listener>(*this, std::move(s), what));
 }
 
 void event_loop::serve_relays(turn::server_config config) {
@@ -118,8 +126,11 @@ bool event_loop::allows_origin(std::string_view origin) const {
          std::ranges::find(shared_.allowed_origins, origin) != shared_.allowed_origins.end();
 }
 
-void event_loop::accepted(socket_handle socket, const endpoint& remote) {
+void event_loop::accepted(socket_handle socket, const endpoint& remote, purpose what) {
   update_clock();
+  if (what == purpose::stun_stream) {
+    return streams_.take(byte_stream(std::move(socket)), remote, client_at(remote.ip));
+  }
   std::uint32_t index = 0;
   if (free_indexes_.empty()) {
     index = static_cast<std::uint32_t>(connections_.size());
@@ -131,7 +142,7 @@ void event_loop::accepted(socket_handle socket, const endpoint& remote) {
   }
   ++serials_[index];
   ++alive_;
-  transport octets(std::move(socket));
+  byte_stream octets(std::move(socket));
   if (tls_) octets.secure(*tls_);
   connections_[index] = std::make_unique<connection>(*this, std::move(octets), remote, index, now_);
   const auto patience = shared_.limits.register_timeout.count() != 0
@@ -139,6 +150,12 @@ void event_loop::accepted(socket_handle socket, const endpoint& remote) {
                             : handshake_timeout;
   if (!connections_[index]->watch()) return connections_[index]->abort();
   expect(handshakes_, *connections_[index], patience);
+}
+
+void event_loop::hand_over(connection& c, byte_view first) {
+  auto octets = c.give_up();
+  buried_.push_back(&c);  // who counts it stays
+  streams_.take(std::move(octets), c.remote(), c.client(), first);
 }
 
 std::uint32_t event_loop::open(connection& c, const address& reached) {
@@ -188,6 +205,7 @@ void event_loop::flush_all() {
   flushing_.swap(dirty_);
   for (auto* c : flushing_) c->flush();
   flushing_.clear();
+  streams_.flush();
   for (auto* c : buried_) {
     const auto index = c->index();
     connections_[index].reset();
@@ -236,6 +254,7 @@ void event_loop::tick() {
   const auto unix_now = std::time(nullptr);
   exchange_.handle_unix_time(unix_now);
   stun_.tick(unix_now);
+  streams_.tick();
   check(handshakes_);
   check(ends_);
   exchange_.handle_timeout(now_);
@@ -266,6 +285,10 @@ event_loop::snapshot event_loop::look() const {
       .counted = exchange_.stats(), .rejected = rejected_, .stun = {}, .tls = work_.tls_counted};
   out.lag_seconds = std::chrono::duration<double>(std::max(worst_lag_[0], worst_lag_[1])).count();
   out.stun = stun_.stats();
+  const auto streams = streams_.stats();
+  out.stun.streams = streams.open;
+  out.stun.streams_opened = streams.opened;
+  out.stun.streams_dropped = streams.dropped;
   return out;
 }
 

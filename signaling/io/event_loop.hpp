@@ -22,6 +22,7 @@
 #include "signaling/io/shared_state.hpp"
 #include "signaling/io/sockets.hpp"
 #include "signaling/io/stun_service.hpp"
+#include "signaling/io/stun_streams.hpp"
 
 namespace nat::signaling::io {
 
@@ -45,7 +46,7 @@ class event_loop {
   ~event_loop();
 
   // Before run().
-  void add_listener(socket_handle);
+  void add_listener(socket_handle, purpose);
   endpoint add_stun(const endpoint& where) { return stun_.add(where); }  // as bound
   endpoint add_stun_alternate(const endpoint& primary, const endpoint& alternate) {
     return stun_.add_alternate(primary, alternate);
@@ -67,7 +68,10 @@ class event_loop {
     exchange_.use_access(std::move(policy));
   }
   // For connections from here on; nullptr: in the clear.
-  void use_tls(std::shared_ptr<const tls::server_context> context) { tls_ = std::move(context); }
+  void use_tls(std::shared_ptr<const tls::server_context> context) {
+    streams_.use_tls(context);
+    tls_ = std::move(context);
+  }
   struct snapshot {
     hub::counters counted;
     std::uint64_t rejected = 0;  // connections beyond a limit
@@ -83,7 +87,9 @@ class event_loop {
   [[nodiscard]] time_point now() const noexcept { return now_; }
   [[nodiscard]] std::size_t max_message() const noexcept;
   [[nodiscard]] workspace& work() noexcept { return work_; }
-  void accepted(socket_handle, const endpoint& remote);
+  void accepted(socket_handle, const endpoint& remote, purpose);
+  // It speaks STUN, not HTTP; `first` is what was read of it.
+  void hand_over(connection&, byte_view first);
   [[nodiscard]] bool speaks_tls() const noexcept { return tls_ != nullptr; }
   // Whom an accepted connection counts for, nullopt as long as only its proxy is known; false: too
   // many.
@@ -123,14 +129,15 @@ class event_loop {
   boost::asio::steady_timer tick_;
   hub::exchange exchange_;
   std::vector<std::unique_ptr<listener>> listeners_;
+  workspace work_;
   stun_service stun_;
+  stun_streams streams_;
   std::vector<std::unique_ptr<connection>> connections_;  // by index
   std::vector<std::uint64_t> serials_;                    // of each index' use
   std::vector<std::uint32_t> free_indexes_;
   std::vector<connection*> by_slot_;
   std::vector<connection*> dirty_, flushing_, buried_;
   std::deque<expectation> handshakes_, ends_;
-  workspace work_;
   std::shared_ptr<const tls::server_context> tls_;
   std::mutex inbox_lock_;
   std::vector<hub::envelope> inbox_;
@@ -145,7 +152,7 @@ class event_loop {
 // Accepts for a loop.
 class listener final : public pollable {
  public:
-  listener(event_loop&, socket_handle);
+  listener(event_loop&, socket_handle, purpose);
   void handle_ready(std::uint32_t events) override;
   void close();
 
@@ -153,6 +160,7 @@ class listener final : public pollable {
   void out_of_descriptors();
   event_loop& loop_;
   socket_handle socket_, reserve_;
+  purpose purpose_;
 };
 
 }  // namespace nat::signaling::io

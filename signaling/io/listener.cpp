@@ -28,8 +28,8 @@ int open_reserve() {
 
 }  // namespace
 
-listener::listener(event_loop& loop, socket_handle socket)
-    : loop_(loop), socket_(std::move(socket)), reserve_(open_reserve()) {
+listener::listener(event_loop& loop, socket_handle socket, purpose what)
+    : loop_(loop), socket_(std::move(socket)), reserve_(open_reserve()), purpose_(what) {
   if (!loop_.poll().add(socket_.get(), EPOLLIN, *this)) {
     throw startup_error{"failed to watch a listening socket: raise fs.epoll.max_user_watches"};
   }
@@ -53,12 +53,12 @@ void listener::handle_ready(std::uint32_t) {
     }
     const auto remote = from_sockaddr(from);
     if (!loop_.admit(remote.ip)) {
-      if (!loop_.speaks_tls()) turn_away(client.get());
+      if (purpose_ == purpose::websocket && !loop_.speaks_tls()) turn_away(client.get());
       continue;
     }
     const int on = 1;
     ::setsockopt(client.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-    loop_.accepted(std::move(client), remote);
+    loop_.accepted(std::move(client), remote, purpose_);
   }
 }
 

@@ -36,6 +36,9 @@ class relay_service {
   // changes.
   bool handle_client(const path& from, byte_view message);
   void handle_stream_closed(const path& connection);
+  [[nodiscard]] bool has_allocation(const path& client) const {
+    return server_.has_allocation(client);
+  }
   void tick(std::int64_t unix_seconds);
 
   [[nodiscard]] const turn::server_counters& stats() const { return server_.counters(); }

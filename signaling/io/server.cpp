@@ -56,7 +56,7 @@ class server {
     listen_stun();
     listen_stun_alternates();
     listen_admin();
-    plan_announcement();
+    plan_announcement(files.tls.get());
     serve_relays();
   }
 
@@ -104,7 +104,7 @@ class server {
       for (auto& loop : loops_) {
         auto socket = listen_on(where, purpose::websocket, loop == loops_.front());
         where = local_endpoint(socket.get());  // port 0: the others share the first one's
-        loop->add_listener(std::move(socket));
+        loop->add_listener(std::move(socket), purpose::websocket);
       }
       addresses_.websocket.push_back(where);
     });
@@ -113,10 +113,30 @@ class server {
 
   void listen_stun() {
     bind_each(options_.stun, options_.stun_given, [this](endpoint where) {
-      require_free_udp_port(where);
-      for (auto& loop : loops_) where = loop->add_stun(where);
+      auto first = listen_for_streams(where);
+      for (auto& loop : loops_) {
+        auto streams = first ? std::move(first) : listen_on(where, purpose::stun_stream, false);
+        loop->add_listener(std::move(streams), purpose::stun_stream);
+        loop->add_stun(where);
+      }
       addresses_.stun.push_back(where);
     });
+  }
+
+  // TCP on a port that UDP has free too; port 0: on the first such one that is found.
+  static socket_handle listen_for_streams(endpoint& where) {
+    constexpr int max_attempts = 16;
+    for (int attempt = 1;; ++attempt) {
+      auto socket = listen_on(where, purpose::stun_stream, true);
+      const auto bound = local_endpoint(socket.get());
+      try {
+        require_free_udp_port(bound);
+        where = bound;
+        return socket;
+      } catch (const startup_error&) {
+        if (where.port != 0 || attempt == max_attempts) throw;
+      }
+    }
   }
 
   void listen_stun_alternates() {
@@ -143,11 +163,17 @@ class server {
                       [this](std::function<void(std::string)> tell) { gather(std::move(tell)); }});
   }
 
-  void plan_announcement() {
+  void plan_announcement(const tls::server_context* tls) {
     announcement_.urls = options_.ice_servers;
     announcement_.stun = addresses_.stun;
     announcement_.turn = options_.turn && !addresses_.stun.empty();
     announcement_.external = options_.external_address;
+    if (tls != nullptr) {
+      announcement_.tls = addresses_.websocket;
+      auto subject = tls->is_for();
+      if (!subject.names.empty()) announcement_.certified_name = std::move(subject.names.front());
+      announcement_.certified_addresses = std::move(subject.addresses);
+    }
     announcement_.turn_secret = options_.turn_secret;
     if (announcement_.turn_secret.empty()) announcement_.turn_secret = random_text(random_, 43);
     for (const auto& url : options_.ice_servers) {

@@ -40,6 +40,7 @@ const char* option_of(purpose what) {
     case purpose::websocket:
       return "--listen";
     case purpose::stun:
+    case purpose::stun_stream:
       return "--stun";
     case purpose::admin:
       return "--admin";
@@ -48,13 +49,16 @@ const char* option_of(purpose what) {
 }
 
 [[noreturn]] void fail(const endpoint& where, purpose what, int error) {
-  const auto place = to_string(where) + (what == purpose::stun ? "/udp" : "");
+  const bool stun = what == purpose::stun || what == purpose::stun_stream;
+  const auto place = to_string(where) + (what == purpose::stun          ? "/udp"
+                                         : what == purpose::stun_stream ? "/tcp"
+                                                                        : "");
   const auto option = std::string(option_of(what));
   startup_error out;
   out.unsupported_family = error == EAFNOSUPPORT || error == EADDRNOTAVAIL;
   if (error == EADDRINUSE) {
     out.message = place + " is taken by another program: choose another port with " + option;
-    if (what == purpose::stun) out.message += ", or --no-stun";
+    if (stun) out.message += ", or --no-stun";
   } else if (error == EACCES) {
     out.message = place + " needs more rights: choose a port above 1023 with " + option;
   } else if (error == EADDRNOTAVAIL) {
@@ -119,7 +123,7 @@ socket_handle listen_on(const endpoint& where, purpose what, bool first) {
     const auto probe = bound(where, SOCK_STREAM, what, false);
     if (::listen(probe.get(), 1) != 0) fail(where, what, errno);
   }
-  auto out = bound(where, SOCK_STREAM, what, what == purpose::websocket);
+  auto out = bound(where, SOCK_STREAM, what, what != purpose::admin);
   if (::listen(out.get(), SOMAXCONN) != 0) fail(where, what, errno);
   return out;
 }

@@ -39,7 +39,7 @@ class socket_handle {
 [[nodiscard]] endpoint local_endpoint(int descriptor) noexcept;
 
 // What a listening socket is for, in the words of an error message.
-enum class purpose { websocket, stun, admin };
+enum class purpose { websocket, stun, stun_stream, admin };
 
 // Throws startup_error where the address can't be had. Refuses a port that another program listens
 // on even where SO_REUSEPORT would let both of them share it.

@@ -143,7 +143,25 @@ const stun_service::front* stun_service::front_of(const endpoint& local) const n
   return at == fronts_.end() ? nullptr : at->get();
 }
 
+bool stun_service::handle_stream_message(const path& from, byte_view message) {
+  if (relays_ && !is_binding_request(message) && relays_->handle_client(from, message)) return true;
+  ++requests_;
+  std::array<std::byte, stun::max_binding_answer> out;
+  const auto reply = stun::answer(message, from.remote, out);
+  if (reply) answer({.via = from, .data = to_bytes(*reply), .hop_limit = {}});
+  return reply.has_value();
+}
+
+void stun_service::handle_stream_closed(const path& connection) {
+  if (relays_) relays_->handle_stream_closed(connection);
+}
+
+bool stun_service::has_allocation(const path& client) const {
+  return relays_ && relays_->has_allocation(client);
+}
+
 void stun_service::forward(const turn::to_client& out) {
+  if (out.via.proto == transport::tcp) return streams_->forward(out);
   const auto* f = front_of(out.via.local);
   if (f == nullptr) return;
   const auto header = out.header();
@@ -154,6 +172,10 @@ void stun_service::forward(const turn::to_client& out) {
 }
 
 void stun_service::answer(const transmit& t) {
+  if (t.via.proto == transport::tcp) {
+    ++answers_;
+    return streams_->answer(t);
+  }
   if (const auto* f = front_of(t.via.local)) send(*f, t.via, t.data);
 }
 

@@ -1,6 +1,7 @@
 #pragma once
 
-// The embedded STUN and TURN server of one event loop, over UDP: Binding answered statelessly
+// The embedded STUN and TURN server of one event loop, over UDP and, by stun_streams, over TCP and
+// TLS: Binding answered statelessly
 // (stun/server.hpp), to the sender and nobody else, from the address that was asked or, by RFC
 // 5780, from another of the four that an alternate address makes; all else is the relay_service's,
 // where there is one.
@@ -33,8 +34,17 @@ class stun_service final : private client_door {
   // for beside it. Another address and port of the same family; port 0 as in add().
   endpoint add_alternate(const endpoint& primary, const endpoint& alternate);
   void serve_relays(turn::server_config, random_source&);
+  // Whose paths are those of transport::tcp.
+  void use_streams(client_door& streams) noexcept { streams_ = &streams; }
   void start();
   void tick(std::int64_t unix_seconds);
+
+  // For stun_streams: one message; false: nothing that has a meaning here. flush() comes before the
+  // message changes.
+  bool handle_stream_message(const path& from, byte_view message);
+  void handle_stream_closed(const path&);
+  [[nodiscard]] bool has_allocation(const path&) const;
+  void flush() { queue_.flush(); }
 
   [[nodiscard]] hub::stun_counters stats() const noexcept;
 
@@ -63,6 +73,7 @@ class stun_service final : private client_door {
   std::vector<std::unique_ptr<front>> fronts_;
   std::vector<std::unique_ptr<behavior>> behaviors_;
   std::unique_ptr<relay_service> relays_;
+  client_door* streams_ = nullptr;
   std::uint64_t requests_ = 0, answers_ = 0;
 };
 

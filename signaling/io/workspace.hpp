@@ -33,7 +33,7 @@ struct workspace {
   }
 
   bytes read = bytes(read_size), plain = bytes(tls::max_record);
-  byte_span unread{};  // of `read`, by a transport in the clear
+  byte_span unread{};  // of `read`, by a byte_stream in the clear
   std::vector<std::string> spares{};
 
   struct tls_counters {

@@ -210,6 +210,9 @@ const server_counters& server::counters() const {
   return state_->counted;
 }
 
+bool server::has_allocation(const path& client) const {
+  return state_->find(client) != nullptr;
+}
 bool server::is_relayed(const endpoint& e) const {
   return state_->by_relayed.contains(e);
 }

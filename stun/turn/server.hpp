@@ -167,6 +167,7 @@ class server {
   [[nodiscard]] std::optional<time_point> next_timeout() const;
 
   [[nodiscard]] const server_counters& counters() const;
+  [[nodiscard]] bool has_allocation(const path& client) const;
   [[nodiscard]] bool is_relayed(const endpoint&) const;  // an announced relayed address of ours
 
  private:

@@ -277,6 +277,13 @@ TEST_CASE("close_notify: theirs is an orderly end, ours is the last word") {
   CHECK((SSL_get_shutdown(other.ssl()) & SSL_RECEIVED_SHUTDOWN) != 0);
 }
 
+TEST_CASE("a context knows whom its certificate is for") {
+  const test_certificate certificate;
+  const auto subject = context_of(certificate).is_for();
+  CHECK(subject.names == std::vector<std::string>{"stun.test"});
+  CHECK(subject.addresses == std::vector{*parse_address("127.0.0.1")});
+}
+
 TEST_CASE("a context says what is wrong with its certificate or key") {
   const test_certificate certificate, other;
   const auto error = [](std::string_view pem, std::string_view key) {

@@ -127,9 +127,27 @@ TEST_CASE("the embedded TURN server is announced beside it, with credentials") {
   const auto servers = servers_for(plan, "al", at("2001:db8::7"), 1'699'999'000);
   REQUIRE(servers.size() == 2);
   CHECK(servers[0] == signal::ice_server{{"stun:[2001:db8::7]:3478"}, "", ""});
-  CHECK(servers[1] == signal::ice_server{{"turn:[2001:db8::7]:3478?transport=udp"},
+  CHECK(servers[1] == signal::ice_server{{"turn:[2001:db8::7]:3478?transport=udp",
+                                          "turn:[2001:db8::7]:3478?transport=tcp"},
                                          "1700000000:al",
                                          "3nJkY7cuqHDFbTsKwShysKTvBSM="});
+}
+
+TEST_CASE("where there is TLS, turns is announced by what the certificate is for") {
+  announcement plan;
+  plan.stun = {{at("0.0.0.0"), 3478}};
+  plan.tls = {{at("0.0.0.0"), 443}, {at("192.0.2.7"), 443}, {at("::"), 443}};
+  plan.turn = true;
+  const auto turns = [&] {
+    auto urls = servers_for(plan, "al", at("192.0.2.7"), 0)[1].urls;
+    REQUIRE(urls.size() == 3);
+    return urls[2];
+  };
+  CHECK(turns() == "turns:192.0.2.7:443?transport=tcp");
+  plan.certified_name = "meet.example.net";
+  CHECK(turns() == "turns:meet.example.net:443?transport=tcp");
+  plan.certified_addresses = {at("192.0.2.7")};
+  CHECK(turns() == "turns:192.0.2.7:443?transport=tcp");
 }
 
 // printf 1700000000:al | openssl dgst -sha1 -hmac north -binary | base64

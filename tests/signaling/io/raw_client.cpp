@@ -100,6 +100,13 @@ std::string raw_client::read_head() {
   return head;
 }
 
+std::string raw_client::read_octets(std::size_t size) {
+  if (!fill(size)) return std::exchange(in_, {});
+  auto out = in_.substr(0, size);
+  in_.erase(0, size);
+  return out;
+}
+
 std::optional<received_frame> raw_client::read() {
   if (!fill(2)) return std::nullopt;
   const auto octet = [&](std::size_t i) { return static_cast<unsigned char>(in_[i]); };

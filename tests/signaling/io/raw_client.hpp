@@ -50,6 +50,8 @@ class raw_client {
   void say(std::string_view text) const { send_raw(frame(text)); }
   // The HTTP response's header, or as much of it as came.
   std::string read_head();
+  // That many octets, fewer only where the connection has ended.
+  std::string read_octets(std::size_t size);
   // nullopt: the connection has ended.
   std::optional<received_frame> read();
   // The next text, pings skipped; fails the test on anything else.

@@ -1,7 +1,7 @@
 #pragma once
 
 // One TCP connection's octets, in the clear or through TLS, on a socket that never blocks. Who owns
-// a transport asks it to read when the socket is ready, and appends to out() what is to be sent.
+// a byte_stream asks it to read when the socket is ready, and appends to out() what is to be sent.
 
 #include <memory>
 #include <string>
@@ -13,12 +13,12 @@
 
 namespace nat::signaling::io {
 
-class transport {
+class byte_stream {
  public:
-  explicit transport(socket_handle socket) noexcept : socket_(std::move(socket)) {}
+  explicit byte_stream(socket_handle socket) noexcept : socket_(std::move(socket)) {}
 
-  // TLS from here on. Before anything was read.
-  void secure(const tls::server_context&);
+  // TLS from here on, and in `already_read`, which next() gave before anything else was read.
+  void secure(const tls::server_context&, byte_view already_read = {});
   // What the client says is no TLS: answer it in the clear.
   void give_up_tls() noexcept { tls_.reset(); }
 
@@ -27,7 +27,7 @@ class transport {
     bool ended = false;
     bool more = false;  // there may be more at once
   };
-  // Reads once. next() gives what came until it is empty, before any other transport of the loop
+  // Reads once. next() gives what came until it is empty, before any other byte_stream of the loop
   // reads; what is not asked for is lost.
   [[nodiscard]] reading receive(workspace&);
   [[nodiscard]] byte_span next(workspace&);

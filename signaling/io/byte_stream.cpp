@@ -1,15 +1,16 @@
-#include "signaling/io/transport.hpp"
+#include "signaling/io/byte_stream.hpp"
 
 #include <cerrno>
 #include <utility>
 
 namespace nat::signaling::io {
 
-void transport::secure(const tls::server_context& context) {
+void byte_stream::secure(const tls::server_context& context, byte_view already_read) {
   tls_ = std::make_unique<tls_part>(context);
+  if (!already_read.empty()) tls_->session.feed(already_read);
 }
 
-transport::reading transport::receive(workspace& w) {
+byte_stream::reading byte_stream::receive(workspace& w) {
   w.unread = {};
   const auto n = ::recv(socket_.get(), w.read.data(), w.read.size(), 0);
   if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR)) return {};
@@ -24,7 +25,7 @@ transport::reading transport::receive(workspace& w) {
   return {.size = size, .more = size == w.read.size()};
 }
 
-byte_span transport::next(workspace& w) {
+byte_span byte_stream::next(workspace& w) {
   if (!tls_) return std::exchange(w.unread, {});
   const auto before = tls_->session.state();
   const auto plain = tls_->session.read(w.plain, tls_->out);
@@ -39,22 +40,22 @@ byte_span transport::next(workspace& w) {
   return plain;
 }
 
-bool transport::tls_ended() const noexcept {
+bool byte_stream::tls_ended() const noexcept {
   if (!tls_) return false;
   const auto state = tls_->session.state();
   return state == tls::state::closed || state == tls::state::failed;
 }
 
-tls::failure transport::tls_failure() const noexcept {
+tls::failure byte_stream::tls_failure() const noexcept {
   return tls_ ? tls_->session.why() : tls::failure::none;
 }
 
-std::string transport::tls_detail() const {
+std::string byte_stream::tls_detail() const {
   return tls_ ? tls_->session.detail() : std::string();
 }
 
 // What waits in the clear becomes records. False: TLS takes no more.
-bool transport::seal(workspace& w) {
+bool byte_stream::seal(workspace& w) {
   if (tls_ended()) {
     out_.clear();  // nobody could read it
   } else if (!out_.empty()) {
@@ -66,7 +67,7 @@ bool transport::seal(workspace& w) {
   return true;
 }
 
-transport::sending transport::flush(workspace& w) {
+byte_stream::sending byte_stream::flush(workspace& w) {
   if (tls_ && !seal(w)) return sending::failed;
   auto& out = tls_ ? tls_->out : out_;
   while (sent_ < out.size()) {
@@ -87,11 +88,11 @@ transport::sending transport::flush(workspace& w) {
   return sending::done;
 }
 
-std::size_t transport::waiting() const noexcept {
+std::size_t byte_stream::waiting() const noexcept {
   return out_.size() + (tls_ ? tls_->out.size() : 0) - sent_;
 }
 
-void transport::close() noexcept {
+void byte_stream::close() noexcept {
   if (shut_) {
     socket_.close();
   } else {
