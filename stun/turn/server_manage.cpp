@@ -56,8 +56,15 @@ void server::state::create_permission(const server_request& r, allocation& a) {
     ++count;
   }
   if (count == 0) return refuse(r, refusal::bad_request);
+  const auto fresh = std::count_if(peers.begin(), peers.begin() + count, [&](const auto& peer) {
+    return a.permission_for(peer.first, r.now) == nullptr;
+  });
+  std::erase_if(a.permissions, [&](const granted_permission& p) { return p.expires <= r.now; });
+  if (a.permissions.size() + static_cast<std::size_t>(fresh) > config.max_permissions) {
+    return refuse(r, refusal::capacity);
+  }
   for (std::size_t i = 0; i < count; ++i) {
-    if (!permit(a, peers[i].first, peers[i].second, r.now)) return refuse(r, refusal::capacity);
+    (void)permit(a, peers[i].first, peers[i].second, r.now);
   }
   succeed(r, [](stun::message_writer&) {});
 }

@@ -161,6 +161,13 @@ TEST_CASE("permissions and channels are bounded") {
   CHECK(h.permit(client, host(1))->success);
   h.now += 301s;
   CHECK(h.permit(client, host(4))->success);
+  // Three at once, with one there: none of them, rather than two.
+  const auto several = h.ask(client, method::create_permission, [&](stun::message_writer& w) {
+    for (unsigned i = 5; i < 8; ++i) w.put<attr::xor_peer_address>(host(i));
+  });
+  CHECK(several->code == 508);
+  CHECK(is_nothing(h.send(client, host(5), "too many")));
+  CHECK(h.permit(client, host(5))->success);
 }
 
 TEST_CASE_FIXTURE(fixture, "bytes that are not for us, or broken, change nothing") {
