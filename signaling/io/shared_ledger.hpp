@@ -22,13 +22,13 @@ class shared_ledger final : public turn::ledger {
     const std::lock_guard hold(lock_);
     ledger::give_back(port);
   }
-  void note_open(turn::relay_port port) override {
+  void note_open(const endpoint& bound) override {
     const std::lock_guard hold(lock_);
-    ledger::note_open(port);
+    ledger::note_open(bound);
   }
-  bool is_open(turn::relay_port port) const override {
+  std::optional<address> bound_at(turn::relay_port port) const override {
     const std::lock_guard hold(lock_);
-    return ledger::is_open(port);
+    return ledger::bound_at(port);
   }
   entry enter(std::string_view name, const address& client) override {
     const std::lock_guard hold(lock_);

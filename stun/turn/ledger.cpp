@@ -57,16 +57,22 @@ std::optional<std::uint16_t> ledger::take_port(bool v4, wish what, random_source
 }
 
 void ledger::give_back(relay_port port) {
-  open_[index(port.v4)].reset(port.number);
+  open_[index(port.v4)][port.number] = 0;
   ports_[index(port.v4)].give_back(port.number);
 }
 
-void ledger::note_open(relay_port port) {
-  open_[index(port.v4)].set(port.number);
+void ledger::note_open(const endpoint& bound) {
+  auto at = std::ranges::find(bound_, bound.ip);
+  if (at == bound_.end()) {
+    if (bound_.size() == UINT16_MAX) return;  // then only its own server knows of it
+    at = bound_.insert(bound_.end(), bound.ip);
+  }
+  open_[index(bound.ip.v4)][bound.port] = static_cast<std::uint16_t>(at - bound_.begin() + 1);
 }
 
-bool ledger::is_open(relay_port port) const {
-  return open_[index(port.v4)][port.number];
+std::optional<address> ledger::bound_at(relay_port port) const {
+  const auto at = open_[index(port.v4)][port.number];
+  return at == 0 ? std::nullopt : std::optional(bound_[at - 1U]);
 }
 
 ledger::entry ledger::enter(std::string_view name, const address& client) {
@@ -99,6 +105,7 @@ bool ledger::reserve(relay_port port, std::string_view user, const std::array<st
                      time_point expires) {
   if (!ledger::may_reserve(user)) return false;
   reservations_.push_back({port, std::string(user), token, expires});
+  look_at_ = std::min(look_at_, expires);
   return true;
 }
 
@@ -114,17 +121,20 @@ std::optional<relay_port> ledger::redeem(std::string_view user, byte_view token,
 }
 
 void ledger::handle_timeout(time_point now) {
+  if (now < look_at_) return;
+  look_at_ = time_point::max();
   std::erase_if(reservations_, [&](const reservation& r) {
-    if (r.expires > now) return false;
-    ledger::give_back(r.port);
-    return true;
+    if (r.expires <= now) {
+      ledger::give_back(r.port);
+      return true;
+    }
+    look_at_ = std::min(look_at_, r.expires);
+    return false;
   });
 }
 
 std::optional<time_point> ledger::next_timeout() const {
-  std::optional<time_point> next;
-  for (const auto& r : reservations_) next = earlier(next, r.expires);
-  return next;
+  return look_at_ == time_point::max() ? std::nullopt : std::optional(look_at_);
 }
 
 }  // namespace nat::turn

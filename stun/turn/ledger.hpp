@@ -6,7 +6,6 @@
 // program with more puts a lock around it (derive and forward).
 
 #include <array>
-#include <bitset>
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -44,9 +43,10 @@ class ledger {
   enum class wish : std::uint8_t { any, even, pair };  // a pair: an even port and the next one
   [[nodiscard]] virtual std::optional<std::uint16_t> take_port(bool v4, wish, random_source&);
   virtual void give_back(relay_port);
-  // A socket is there; until the port is given back.
-  virtual void note_open(relay_port);
-  [[nodiscard]] virtual bool is_open(relay_port) const;
+  // A socket is there, bound to that address; until the port is given back.
+  virtual void note_open(const endpoint& bound);
+  // Where; nullopt: nothing of ours has that port.
+  [[nodiscard]] virtual std::optional<address> bound_at(relay_port) const;
 
   // Counts an allocation until leave() with the same words. `client` as quota_address() has it.
   enum class entry : std::uint8_t { granted, over_quota, full };
@@ -74,11 +74,15 @@ class ledger {
 
   ledger_limits limits_;
   std::array<port_pool, 2> ports_;  // IPv4, IPv6
-  std::array<std::bitset<65536>, 2> open_;
+  // By port: 0, or the place of its address in bound_ and one.
+  std::array<std::array<std::uint16_t, 65536>, 2> open_{};
+  std::vector<address> bound_;
   std::size_t allocations_ = 0;
   std::map<std::string, std::size_t, std::less<>> per_name_;
   std::map<address, std::size_t> per_address_;
   std::vector<reservation> reservations_;
+  // Not later than the first of them expires.
+  time_point look_at_ = time_point::max();
 };
 
 // What quotas count as one client: an IPv4 address, an IPv6 /64.

@@ -146,6 +146,13 @@ std::optional<relay_address> server::state::relay_address_for(bool v4, const pat
   return relay_address{reached, (v4 ? config.external_v4 : config.external_v6).value_or(reached)};
 }
 
+// What clients know a relayed address as that is bound there.
+address server::state::announced(const address& bound) const {
+  const auto& set = bound.v4 ? config.v4 : config.v6;
+  if (set && set->bind == bound) return set->announced;
+  return (bound.v4 ? config.external_v4 : config.external_v6).value_or(bound);
+}
+
 void server::state::add_own(const address& a) {
   auto& own = config.peers.own;
   if (std::ranges::find(own, a) == own.end()) own.push_back(a);
@@ -189,7 +196,7 @@ void server::state::relay_answered(relay_id id, bool opened, time_point now) {
   if (opened) {
     r.is = relay::status::open;
     by_relayed[r.announced] = id;
-    books.note_open({r.bind.ip.v4, r.bind.port});
+    books.note_open(r.bind);
     if (was == relay::status::abandoned) return close(id);
   } else {
     books.give_back({r.bind.ip.v4, r.bind.port});

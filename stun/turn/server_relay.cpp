@@ -111,13 +111,23 @@ forward server::state::relay_out(const allocation& a, const endpoint& peer, bool
     return handle_peer(at->second, relays[id].announced, data, now);
   }
   // One of another server of this program, through the kernel: where it is bound.
-  if (books.is_open({peer.ip.v4, peer.port})) {
+  const auto bound = books.bound_at({peer.ip.v4, peer.port});
+  if (bound && announced(*bound) == peer.ip) {
     ++counted.packets_to_peers;
     counted.bytes_to_peers += data.size();
-    return to_peer{id, {relays[id].bind.ip, peer.port}, data, dont_fragment};
+    return to_peer{id, {*bound, peer.port}, data, dont_fragment};
   }
   ++counted.no_permission;
   return {};
+}
+
+// A relayed address of another server of this program by the address that clients know; anything
+// else unchanged. Looks no further where the two are one, or it is no address of this machine.
+endpoint server::state::as_announced(const endpoint& peer) const {
+  const auto known = announced(peer.ip);
+  if (known == peer.ip) return peer;
+  if (std::ranges::find(config.peers.own, peer.ip) == config.peers.own.end()) return peer;
+  return books.bound_at({peer.ip.v4, peer.port}) == peer.ip ? endpoint{known, peer.port} : peer;
 }
 
 forward server::state::handle_peer(relay_id id, const endpoint& from, byte_view data,
@@ -127,11 +137,8 @@ forward server::state::handle_peer(relay_id id, const endpoint& from, byte_view 
     ++counted.no_allocation;
     return {};
   }
-  const auto& r = relays[id];
-  // From another server of this program: called by the address that clients know.
-  const bool sibling = from.ip == r.bind.ip && books.is_open({from.ip.v4, from.port});
-  const endpoint peer{sibling ? r.announced.ip : from.ip, from.port};
-  const auto& a = *allocations[r.owner];
+  const auto peer = as_announced(from);
+  const auto& a = *allocations[relays[id].owner];
   if (a.expires <= now) {
     ++counted.no_allocation;
     return {};

@@ -75,6 +75,7 @@ struct server::state {
   void answer_allocate(const allocation&, const seal&, byte_view token, time_point now);
   void fail_allocation(allocation&, refusal, time_point now);
   [[nodiscard]] std::optional<relay_address> relay_address_for(bool v4, const path& client) const;
+  [[nodiscard]] address announced(const address& bound) const;
   void add_own(const address&);
   [[nodiscard]] relay_id open_relay_at(const endpoint& bind, const address& announced,
                                        std::uint32_t owner);
@@ -94,6 +95,7 @@ struct server::state {
   forward relay_out(const allocation&, const endpoint& peer, bool own, byte_view data,
                     bool dont_fragment, time_point now);
   forward handle_peer(relay_id, const endpoint& peer, byte_view data, time_point now);
+  [[nodiscard]] endpoint as_announced(const endpoint& peer) const;
 
   server_config config;
   random_source& random;

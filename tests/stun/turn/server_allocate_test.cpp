@@ -387,6 +387,28 @@ TEST_CASE("relayed addresses of two servers reach each other, behind a 1:1 NAT t
   CHECK(std::holds_alternative<std::monostate>(nowhere));
 }
 
+TEST_CASE("relayed addresses of two servers at two addresses of the machine") {
+  turn::ledger books({});
+  auto c = server_harness::default_config();
+  c.books = &books;
+  const auto second_address = *parse_address("198.51.100.2");
+  c.peers.own = {server_v4.ip, second_address};
+  server_harness one(c), two(c);
+  auto far = server_harness::from(5001);
+  far.local.ip = second_address;
+  const auto a = relayed_of(*one.allocate(client)), b = relayed_of(*two.allocate(far));
+  CHECK(b.ip == second_address);
+  REQUIRE(one.permit(client, b)->success);
+  REQUIRE(one.permit(client, a)->success);
+  const auto out = one.send(client, b, "hello");
+  const auto* there = std::get_if<turn::to_peer>(&out);
+  REQUIRE(there);
+  CHECK(there->peer == b);
+  // The same port of the machine's other address is some other program's.
+  const auto beside = one.send(client, {server_v4.ip, b.port}, "hello");
+  CHECK(std::holds_alternative<std::monostate>(beside));
+}
+
 TEST_CASE("a REST user's quota is that of the name, whatever the expiry") {
   auto c = server_harness::default_config();
   c.limits.max_allocations_per_name = 1;
