@@ -20,6 +20,10 @@ crypto::sha256_digest hash_of(std::string_view token) {
   return crypto::sha256({as_bytes(token)});
 }
 
+bool fits_any(const std::vector<std::string>& patterns, std::string_view name) noexcept {
+  return std::ranges::any_of(patterns, [&](const auto& p) { return fits(p, name); });
+}
+
 }  // namespace
 
 bool fits(std::string_view pattern, std::string_view name) noexcept {
@@ -62,29 +66,43 @@ std::optional<std::string> access::add(std::string_view line) {
   grant g{hash_of(token), {}};
   for (auto word = take_word(line); !word.empty(); word = take_word(line)) {
     if (g.patterns.size() == max_patterns) return "too many patterns";
-    if (word.size() > 64) return "a pattern is longer than any name";
+    if (word.size() > max_pattern_length) return "a pattern is longer than any name";
     g.patterns.emplace_back(word);
   }
   tokens_.emplace(hash_(token), std::move(g));
   return std::nullopt;
 }
 
-access::verdict access::check(std::string_view name, std::optional<std::string_view> token) const {
+access::verdict access::check(std::string_view name, std::optional<std::string_view> token,
+                              std::int64_t unix_now) const {
   if (!token) return verdict::no_token;
   if (token->size() > max_token_length) return verdict::wrong_token;
-  const auto hash = hash_of(*token);
+  const auto known = check_static(name, *token);
+  return known == verdict::wrong_token && signed_ ? check_signed(name, *token, unix_now) : known;
+}
+
+access::verdict access::check_static(std::string_view name, std::string_view token) const {
+  const auto hash = hash_of(token);
   auto result = verdict::wrong_token;
-  const auto [first, last] = tokens_.equal_range(hash_(*token));
+  const auto [first, last] = tokens_.equal_range(hash_(token));
   for (auto known = first; known != last; ++known) {
     const auto& [known_hash, patterns] = known->second;
     if (!crypto::equal_constant_time(hash, known_hash)) continue;
-    const bool fitting = patterns.empty() || std::ranges::any_of(patterns, [&](const auto& p) {
-                           return fits(p, name);
-                         });
-    if (fitting) return verdict::granted;
+    if (patterns.empty() || fits_any(patterns, name)) return verdict::granted;
     result = verdict::wrong_name;
   }
   return result;
+}
+
+access::verdict access::check_signed(std::string_view name, std::string_view token,
+                                     std::int64_t unix_now) const {
+  const auto claims = signed_->verify(token);
+  if (!claims) return verdict::wrong_token;
+  if (unix_now - leeway_seconds >= claims->expires ||
+      unix_now + leeway_seconds < claims->not_before) {
+    return verdict::untimely;
+  }
+  return fits_any(claims->names, name) ? verdict::granted : verdict::wrong_name;
 }
 
 }  // namespace nat::hub

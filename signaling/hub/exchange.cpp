@@ -151,16 +151,21 @@ bool exchange::authorized(std::uint32_t slot, const request& asked, time_point n
   if (!penalties_.may_try(from, now)) {
     return no(error_code::rate_limited, "Too many failed registrations from this address.");
   }
-  const auto verdict = access_->check(asked.peer, asked.token);
+  const auto verdict = access_->check(asked.peer, asked.token, unix_now_);
   if (verdict == access::verdict::granted) return true;
   if (verdict == access::verdict::no_token) {
     return no(error_code::unauthorized, "This server asks for a token.");
   }
   penalties_.failed(from, now);
   ++stats_.unauthorized;
-  return no(error_code::unauthorized, verdict == access::verdict::wrong_name
-                                          ? "The token is not for this name."
-                                          : "The token is not known here.");
+  switch (verdict) {
+    case access::verdict::wrong_name:
+      return no(error_code::unauthorized, "The token is not for this name.");
+    case access::verdict::untimely:
+      return no(error_code::unauthorized, "The token has expired or is not valid yet.");
+    default:
+      return no(error_code::unauthorized, "The token is not known here.");
+  }
 }
 
 void exchange::supersede(const owner& old, time_point now) {

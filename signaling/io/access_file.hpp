@@ -1,6 +1,6 @@
 #pragma once
 
-// --token-file and SIGNALING_TOKENS.
+// --token-file, SIGNALING_TOKENS and --jwt-key.
 
 #include <memory>
 

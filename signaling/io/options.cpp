@@ -117,6 +117,29 @@ void add_tls(CLI::App& app, options& out) {
   key->needs(certificate);
 }
 
+void add_signed_tokens(CLI::App& app, options& out) {
+  const auto in_group = [](CLI::Option* option, const char* unit) {
+    option->type_name(unit)->group("Signed tokens (JWT), besides or in place of --token-file");
+    return option;
+  };
+  auto* key = in_group(
+      app.add_option("--jwt-key", out.jwt_keys,
+                     "accept tokens signed with this key: a public key in PEM (RSA: RS256; P-256: "
+                     "ES256) or a secret of 32 octets or more (HS256); SIGHUP reads it again; "
+                     "repeatable [none]"),
+      "FILE");
+  in_group(app.add_option("--jwt-audience", out.jwt_audience,
+                          "what \"aud\" must name [tokens with an \"aud\" are refused]"),
+           "NAME")
+      ->needs(key);
+  in_group(app.add_option("--jwt-names-claim", out.jwt_names_claim,
+                          "the claim that says which names may be taken: a string or a list of "
+                          "them, * for anything")
+               ->capture_default_str(),
+           "CLAIM")
+      ->needs(key);
+}
+
 void add_limits(CLI::App& app, options& out, raw_options& raw) {
   const auto add = [&](const char* name, auto& value, const char* help, const char* unit) {
     app.add_option(name, value, help)
@@ -334,6 +357,7 @@ std::expected<options, early_exit> read_options(int argc, const char* const* arg
   add_addresses(app, out, raw);
   add_relay(app, out, raw);
   add_tls(app, out);
+  add_signed_tokens(app, out);
   add_limits(app, out, raw);
   add_rest(app, out, raw);
   try {

@@ -30,6 +30,8 @@ struct options {
   std::string tls_certificate, tls_key;  // files; empty: no TLS
   std::string token_file;                // empty: tokens, or anyone
   std::optional<std::string> tokens;     // SIGNALING_TOKENS
+  std::vector<std::string> jwt_keys;     // files
+  std::string jwt_audience, jwt_names_claim = "sub";
   std::vector<std::string> allowed_origins;
   std::vector<turn::prefix> trusted_proxies;
   std::optional<endpoint> admin;

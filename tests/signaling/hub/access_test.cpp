@@ -54,17 +54,17 @@ TEST_CASE("patterns") {
 TEST_CASE("tokens, for any name or for some") {
   const auto policy = policy_of("# comment\n\n open \r\nbots bot-* bot\nbots spare\nlast al");
   CHECK(policy.size() == 4);
-  CHECK(policy.check("al", std::nullopt) == verdict::no_token);
-  CHECK(policy.check("al", "") == verdict::wrong_token);
-  CHECK(policy.check("al", "ope") == verdict::wrong_token);
-  CHECK(policy.check("al", "open ") == verdict::wrong_token);
-  CHECK(policy.check("al", "# comment") == verdict::wrong_token);
-  CHECK(policy.check("al", std::string(100'000, 'x')) == verdict::wrong_token);
-  CHECK(policy.check("al", "open") == verdict::granted);
-  CHECK(policy.check("bot-1", "bots") == verdict::granted);
-  CHECK(policy.check("spare", "bots") == verdict::granted);
-  CHECK(policy.check("al", "bots") == verdict::wrong_name);
-  CHECK(policy.check("al", "last") == verdict::granted);
+  CHECK(policy.check("al", std::nullopt, 0) == verdict::no_token);
+  CHECK(policy.check("al", "", 0) == verdict::wrong_token);
+  CHECK(policy.check("al", "ope", 0) == verdict::wrong_token);
+  CHECK(policy.check("al", "open ", 0) == verdict::wrong_token);
+  CHECK(policy.check("al", "# comment", 0) == verdict::wrong_token);
+  CHECK(policy.check("al", std::string(100'000, 'x'), 0) == verdict::wrong_token);
+  CHECK(policy.check("al", "open", 0) == verdict::granted);
+  CHECK(policy.check("bot-1", "bots", 0) == verdict::granted);
+  CHECK(policy.check("spare", "bots", 0) == verdict::granted);
+  CHECK(policy.check("al", "bots", 0) == verdict::wrong_name);
+  CHECK(policy.check("al", "last", 0) == verdict::granted);
 }
 
 TEST_CASE("a file that says nothing sensible is refused by its line, without its tokens") {

@@ -1,0 +1,217 @@
+#include "tests/check.hpp"
+
+#include "signaling/hub/access.hpp"
+#include "signaling/io/signed_tokens.hpp"
+#include "tests/signaling/io/signed_token_maker.hpp"
+
+namespace nat::signaling::io {
+namespace {
+
+using namespace nat::test;
+using verdict = hub::access::verdict;
+
+const std::string secret = "a shared secret of 32 octets, or more";
+const auto rsa = rsa_pair();
+const auto ec = ec_pair();
+
+// The policy of a server with these keys and the audience "here".
+hub::access policy_of(const std::vector<std::string>& keys, std::string audience = "here",
+                      std::string claim = "sub") {
+  auto verifier = std::make_shared<signed_tokens>(std::move(audience), std::move(claim));
+  for (const auto& key : keys) REQUIRE(verifier->add_key(key) == std::nullopt);
+  seeded_random random;
+  hub::access out(random);
+  out.accept_signed(verifier);
+  return out;
+}
+
+std::string claims(std::string_view more = R"("sub":"al")", std::string_view exp = "2000") {
+  return R"({"aud":"here","exp":)" + std::string(exp) + ',' + std::string(more) + '}';
+}
+
+verdict verdict_on(const hub::access& policy, const std::string& token, std::int64_t now = 1000,
+                   std::string_view name = "al") {
+  return policy.check(name, token, now);
+}
+
+TEST_CASE("each key takes its own algorithm's tokens") {
+  const auto policy = policy_of({secret + "\n", rsa.public_pem, ec.public_pem});
+  CHECK(verdict_on(policy, signed_token(JWT_ALG_HS256, secret, claims())) == verdict::granted);
+  CHECK(verdict_on(policy, signed_token(JWT_ALG_RS256, rsa.private_pem, claims())) ==
+        verdict::granted);
+  CHECK(verdict_on(policy, signed_token(JWT_ALG_ES256, ec.private_pem, claims())) ==
+        verdict::granted);
+}
+
+TEST_CASE("one of several keys of a kind: the next one is there before the last one goes") {
+  const auto next = rsa_pair();
+  const auto policy = policy_of({rsa.public_pem, next.public_pem});
+  for (const auto& key : {rsa, next}) {
+    CHECK(verdict_on(policy, signed_token(JWT_ALG_RS256, key.private_pem, claims())) ==
+          verdict::granted);
+  }
+  CHECK(verdict_on(policy, signed_token(JWT_ALG_RS256, rsa_pair().private_pem, claims())) ==
+        verdict::wrong_token);
+}
+
+TEST_CASE("no algorithm but the key's, whatever the header says") {
+  const auto policy = policy_of({rsa.public_pem, ec.public_pem});
+  const auto wrong = [&](const std::string& token) {
+    return verdict_on(policy, token) == verdict::wrong_token;
+  };
+  SUBCASE("none, however it is spelled") {
+    for (const char* none : {"none", "None", "NONE", "nOnE", ""}) {
+      const auto header = R"({"alg":")" + std::string(none) + R"(","typ":"JWT"})";
+      CHECK(wrong(handmade_token(header, claims(), "")));
+      CHECK(wrong(handmade_token(header, claims(), secret)));
+    }
+    CHECK(wrong(handmade_token(R"({"typ":"JWT"})", claims(), "")));
+    CHECK(wrong(handmade_token("{}", claims(), "")));
+  }
+  SUBCASE("HS256 with a public key as the secret") {
+    const auto header = R"({"alg":"HS256","typ":"JWT"})";
+    for (const auto& pem : {rsa.public_pem, ec.public_pem}) {
+      CHECK(wrong(handmade_token(header, claims(), pem)));
+      CHECK(wrong(handmade_token(header, claims(), pem.substr(0, pem.size() - 1))));
+    }
+  }
+  SUBCASE("longer hashes of the same keys") {
+    CHECK(wrong(signed_token(JWT_ALG_RS384, rsa.private_pem, claims())));
+    CHECK(wrong(signed_token(JWT_ALG_RS512, rsa.private_pem, claims())));
+    CHECK(verdict_on(policy_of({secret}), signed_token(JWT_ALG_HS512, secret, claims())) ==
+          verdict::wrong_token);
+  }
+  SUBCASE("a signature of one algorithm under the header of the other") {
+    const auto by_rsa = signed_token(JWT_ALG_RS256, rsa.private_pem, claims());
+    const auto header = base64url(R"({"alg":"ES256","typ":"JWT"})");
+    CHECK(wrong(header + by_rsa.substr(by_rsa.find('.'))));
+  }
+}
+
+TEST_CASE("times: expired, not yet valid, none at all, nonsense") {
+  const auto policy = policy_of({secret});
+  const auto token = [](std::string_view more, std::string_view exp = "2000") {
+    return handmade_token(R"({"alg":"HS256","typ":"JWT"})", claims(more, exp), secret);
+  };
+  const auto plain = token(R"("sub":"al")");
+  CHECK(verdict_on(policy, plain, 0) == verdict::granted);
+  CHECK(verdict_on(policy, plain, 2009) == verdict::granted);
+  CHECK(verdict_on(policy, plain, 2010) == verdict::untimely);
+  CHECK(verdict_on(policy, plain, 9'000'000'000) == verdict::untimely);
+  const auto later = token(R"("sub":"al","nbf":1500)");
+  CHECK(verdict_on(policy, later, 1489) == verdict::untimely);
+  CHECK(verdict_on(policy, later, 1490) == verdict::granted);
+  CHECK(verdict_on(policy, token(R"("sub":"al","nbf":1500.75)"), 1490) == verdict::granted);
+  for (const char* bad : {"\"2000\"", "null", "-1", "1e300", "[2000]", "true"}) {
+    CHECK_MESSAGE(verdict_on(policy, token(R"("sub":"al")", bad)) == verdict::wrong_token, bad);
+    CHECK_MESSAGE(verdict_on(policy, token(R"("sub":"al","nbf":)" + std::string(bad))) ==
+                      verdict::wrong_token,
+                  bad);
+  }
+  const auto header = R"({"alg":"HS256","typ":"JWT"})";
+  CHECK(verdict_on(policy, handmade_token(header, R"({"aud":"here","sub":"al"})", secret)) ==
+        verdict::wrong_token);
+}
+
+TEST_CASE("audience: ours, alone or among others; none asked for, none given") {
+  const auto with = [](std::string_view audience) {
+    const auto text = audience.empty() ? std::string() : R"("aud":)" + std::string(audience) + ',';
+    return signed_token(JWT_ALG_HS256, secret, '{' + text + R"("exp":2000,"sub":"al"})");
+  };
+  const auto policy = policy_of({secret});
+  CHECK(verdict_on(policy, with(R"("here")")) == verdict::granted);
+  CHECK(verdict_on(policy, with(R"(["there","here"])")) == verdict::granted);
+  for (const char* bad : {R"("there")", R"("heretic")", R"(["there"])", "[]", "7", R"(["here",7])",
+                          R"({"here":1})", ""}) {
+    CHECK_MESSAGE(verdict_on(policy, with(bad)) == verdict::wrong_token, bad);
+  }
+  const auto open = policy_of({secret}, "");
+  CHECK(verdict_on(open, with("")) == verdict::granted);
+  CHECK(verdict_on(open, with(R"("here")")) == verdict::wrong_token);
+}
+
+TEST_CASE("names: a string or a list, with stars; of no claim, none") {
+  const auto policy = policy_of({secret});
+  const auto as = [&](std::string_view name, std::string_view more, const hub::access& by) {
+    return verdict_on(by, signed_token(JWT_ALG_HS256, secret, claims(more)), 1000, name);
+  };
+  CHECK(as("bob", R"("sub":"al")", policy) == verdict::wrong_name);
+  CHECK(as("al.phone", R"("sub":"al.*")", policy) == verdict::granted);
+  CHECK(as("bob", R"("sub":["al","b*"])", policy) == verdict::granted);
+  CHECK(as("carol", R"("sub":["al","b*"])", policy) == verdict::wrong_name);
+  CHECK(as("al", R"("sub":[])", policy) == verdict::wrong_name);
+  CHECK(as("al", R"("name":"al")", policy) == verdict::wrong_name);
+  CHECK(as("al", R"("sub":7)", policy) == verdict::wrong_token);
+  CHECK(as("al", R"("sub":["al",{}])", policy) == verdict::wrong_token);
+  CHECK(as("al", R"("sub":")" + std::string(65, '*') + '"', policy) == verdict::wrong_name);
+  const auto other = policy_of({secret}, "here", "https://example.net/names");
+  CHECK(as("al", R"("sub":"x","https://example.net/names":["al"])", other) == verdict::granted);
+  CHECK(as("al", R"("sub":"al")", other) == verdict::wrong_name);
+}
+
+TEST_CASE("cut, changed, huge or no token at all") {
+  const auto policy = policy_of({secret, rsa.public_pem, ec.public_pem});
+  for (const auto& good : {signed_token(JWT_ALG_HS256, secret, claims()),
+                           signed_token(JWT_ALG_ES256, ec.private_pem, claims())}) {
+    for (std::size_t size = 0; size < good.size(); ++size) {
+      CHECK(verdict_on(policy, good.substr(0, size)) == verdict::wrong_token);
+    }
+    for (std::size_t i = 0; i < good.size(); ++i) {
+      // The last character of a part holds bits that belong to no octet.
+      if (i + 1 == good.size() || good[i + 1] == '.' || good[i] == '.') continue;
+      auto changed = good;
+      changed[i] = changed[i] == 'A' ? 'B' : 'A';
+      CHECK_MESSAGE(verdict_on(policy, changed) == verdict::wrong_token, i);
+    }
+    for (const std::string_view junk : {".", "x.y.z", "=", " ", "\n"}) {
+      CHECK(verdict_on(policy, good + std::string(junk)) == verdict::wrong_token);
+    }
+    CHECK(verdict_on(policy, good + std::string("\0x", 2)) == verdict::wrong_token);
+  }
+  for (const std::string_view junk : {"", ".", "..", "...", "a.b.c", "e30.e30.e30", "bnVsbA..",
+                                      "eyJhbGciOiJIUzI1NiJ9..", "eyJhbGciOjd9.e30."}) {
+    CHECK_MESSAGE(verdict_on(policy, std::string(junk)) == verdict::wrong_token, junk);
+  }
+  const auto header = R"({"alg":"HS256","typ":"JWT"})";
+  const auto padded = [&](std::size_t size) {
+    return handmade_token(header, claims(R"("sub":"al","x":")" + std::string(size, 'x') + '"'),
+                          secret);
+  };
+  CHECK(verdict_on(policy, padded(2900)) == verdict::granted);
+  CHECK(verdict_on(policy, padded(3100)) == verdict::wrong_token);
+  CHECK(verdict_on(policy, padded(100'000)) == verdict::wrong_token);
+  CHECK(verdict_on(policy, handmade_token(header, std::string(2900, '['), secret)) ==
+        verdict::wrong_token);
+  CHECK(verdict_on(policy, handmade_token(header, "[]", secret)) == verdict::wrong_token);
+}
+
+TEST_CASE("what is no key is refused without showing it") {
+  signed_tokens tokens("", "sub");
+  const auto refusal = [&](std::string content) {
+    const auto wrong = tokens.add_key(std::move(content));
+    return wrong.value_or("");
+  };
+  CHECK(refusal("short secret\n") == "a secret has 32 octets or more (RFC 7518, 3.2)");
+  CHECK(refusal(std::string(31, 's') + "\r\n").contains("32 octets"));
+  CHECK(refusal("") != "");
+  CHECK(refusal(std::string(20'000, 's')) == "it is too long for a key");
+  for (const auto& pair : {rsa, ec}) {
+    CHECK(refusal(pair.private_pem).contains("private key"));
+    CHECK(refusal(pair.public_pem + pair.public_pem) == "there is more than one key in it");
+  }
+  CHECK(refusal("-----BEGIN PUBLIC KEY-----\nbm8=\n-----END PUBLIC KEY-----\n")
+            .contains("no public key"));
+  CHECK(refusal(rsa_pair(1024).public_pem).contains("2048"));
+  CHECK(refusal(ec_pair("P-384").public_pem).contains("P-256"));
+  // A public key that would be taken for a secret.
+  const std::string rest(64, 'A');
+  CHECK(refusal(R"({"kty":"EC","crv":"P-256","x":")" + rest + "\"}").contains("PEM"));
+  CHECK(refusal("ssh-rsa " + rest).contains("PEM"));
+  for (std::size_t i = 0; i < signed_tokens::max_keys; ++i) {
+    CHECK(refusal(std::string(32, static_cast<char>('a' + i))) == "");
+  }
+  CHECK(refusal(std::string(32, 'z')) == "there are more than 16 keys");
+}
+
+}  // namespace
+}  // namespace nat::signaling::io
