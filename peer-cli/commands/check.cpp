@@ -54,6 +54,7 @@ class check_command final : public peer_io::command {
                    std::string("connected ") + (relayed ? "by relay" : "directly") +
                        ", not as --expect asks"});
     }
+    says_.nat(peer.nat_seen());
     says_.report(relayed ? "relay" : "direct", link,
                  link->agent().rtt().value_or(*answered_ - sent_), std::nullopt);
     finish(says_.status_after(expected ? exit_status::done : exit_status::unexpected));
@@ -66,6 +67,7 @@ class check_command final : public peer_io::command {
   void interrupted(session::peer& peer, time_point) override {
     const session::failure why{exit_status::interrupted, "interrupted", "interrupted"};
     says_.error(why);
+    says_.nat(peer.nat_seen());
     says_.report("failed", peer.current(), std::nullopt, why);
     finish(exit_status::interrupted);
   }
@@ -91,6 +93,7 @@ class check_command final : public peer_io::command {
 
   void fail(const session::failure& why, const session::peer& peer) {
     says_.error(why);
+    says_.nat(peer.nat_seen());
     says_.report("failed", peer.ended(), std::nullopt, why);
     finish(why.status);
   }

@@ -168,6 +168,7 @@ class pipe_command final : public peer_io::command {
     echo_ = {};
     bench_ = {};
     if (!pipe_) return ended_without_pipe(why);
+    says_.nat(peer.nat_seen());
     says_.closed(*peer.ended(), pipe_->sent(), pipe_->received_bytes());
     if (why) {
       broken_ = std::move(why);
@@ -181,6 +182,7 @@ class pipe_command final : public peer_io::command {
   void ended_without_pipe(const std::optional<session::failure>& why) {
     const bool waits = options_.command == verb::listen &&
                        (options_.keep || !why || why->status == exit_status::peer_absent);
+    says_.nat(peer_->nat_seen());
     if (why && waits) {
       says_.say(why->message);
     } else if (why) {

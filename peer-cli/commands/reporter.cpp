@@ -15,6 +15,7 @@
 #include <nlohmann/json.hpp>
 
 #include "peer-cli/commands/words.hpp"
+#include "peer-cli/session/nat_view.hpp"
 #include "protocol/dtls/certificate.hpp"
 
 namespace nat::commands {
@@ -61,6 +62,37 @@ json timeline_of(const session::link& link) {
   return list;
 }
 
+// The words of the event `nat`; what only its tests can tell is left out.
+json nat_of(const session::nat_view& view) {
+  using enum ice::mapping_kind;
+  const bool same_everywhere = view.mapping == independent || view.mapping == none;
+  json out{{"family", view.v4 ? "ipv4" : "ipv6"},
+           {"translated", *view.translated},
+           {"mapping", same_everywhere ? "endpoint-independent" : "unknown"},
+           {"mapping_depends", view.mapping == dependent}};
+  auto& external = out["public"] = json::array();
+  for (const auto& ip : view.external) external.push_back(to_string(ip));
+  auto& tests = out["tests"] = json::array();
+  for (const auto& o : view.seen) {
+    tests.push_back({{"local", to_json(o.base, transport::udp)},
+                     {"to", to_json(o.server, transport::udp)},
+                     {"mapped", to_json(o.mapped, transport::udp)}});
+  }
+  return out;
+}
+
+std::string nat_line(const session::nat_view& view) {
+  using enum ice::mapping_kind;
+  std::string external;
+  for (const auto& ip : view.external) external += (external.empty() ? "" : ", ") + to_string(ip);
+  return std::string(view.v4 ? "IPv4" : "IPv6") + ": " + external + ", " +
+         (!*view.translated           ? "no NAT"
+          : view.mapping == dependent ? "a NAT whose mapping depends on the destination (symmetric)"
+          : view.mapping == independent
+              ? "a NAT with endpoint-independent mapping"
+              : "a NAT; how it maps takes a second STUN server, or peer-cli nat");
+}
+
 json bytes_of(const session::path_bytes& traffic) {
   return {{"direct", {{"sent", traffic.direct_sent}, {"received", traffic.direct_received}}},
           {"relay", {{"sent", traffic.relay_sent}, {"received", traffic.relay_received}}}};
@@ -79,6 +111,7 @@ struct reporter::state {
   int write_error = 0;
   std::vector<ice::found> candidates;
   std::vector<ice::server_failed> silent;
+  std::vector<session::nat_view> nats;
 
   // A whole line in one write, so that lines of several writers don't mix.
   void write(int to, std::string line) {
@@ -211,6 +244,12 @@ struct reporter::state {
   template <class Other>
   void tell(const Other&) {}
 
+  json nats_as_json() const {
+    auto list = json::array();
+    for (const auto& view : nats) list.push_back(nat_of(view));
+    return list;
+  }
+
   std::string peer;
 };
 
@@ -252,6 +291,8 @@ void reporter::error(const session::failure& why) {
       "error",
       {{"code", why.code}, {"message", why.message}, {"status", static_cast<int>(why.status)}});
   if (!(state_->as_json && state_->descriptor == 2)) state_->write(2, "peer-cli: " + why.message);
+  if (why.status != session::exit_status::no_path || state_->command == verb::check) return;
+  for (const auto& view : state_->nats) state_->say("NAT, " + nat_line(view));
 }
 
 void reporter::message(const session::link& link, std::size_t size) {
@@ -261,11 +302,17 @@ void reporter::message(const session::link& link, std::size_t size) {
                            {"paths", bytes_of(link.traffic())}});
 }
 
+void reporter::nat(const std::vector<ice::mapping_observation>& seen) {
+  state_->nats = session::view_nat(seen);
+}
+
 void reporter::closed(const session::link& link, std::uint64_t sent, std::uint64_t received) {
   state_->emit("closed", {{"peer_id", link.remote_id()},
                           {"sent", sent},
                           {"received", received},
-                          {"paths", bytes_of(link.traffic())}});
+                          {"paths", bytes_of(link.traffic())},
+                          {"nat", state_->nats_as_json()}});
+  for (const auto& view : state_->nats) state_->say_more("NAT, " + nat_line(view));
   state_->say("closed: " + std::to_string(sent) + " bytes sent, " + std::to_string(received) +
               " received");
 }
@@ -288,6 +335,7 @@ void reporter::report(const std::string& outcome, const session::link* link,
   auto& servers = fields["servers_failed"] = json::array();
   for (const auto& server : state_->silent)
     servers.push_back({{"server", server.url}, {"reason", server.reason}});
+  fields["nat"] = state_->nats_as_json();
   if (state_->as_json) return state_->emit("report", std::move(fields));
 
   if (path) {
@@ -308,6 +356,9 @@ void reporter::report(const std::string& outcome, const session::link* link,
   }
   for (const auto& server : state_->silent)
     state_->result("  server " + server.url + ": " + server.reason);
+  if (why || state_->verbosity > 0) {
+    for (const auto& view : state_->nats) state_->result("  NAT, " + nat_line(view));
+  }
   if (!link) return;
   state_->result("  timeline");
   for (const auto& entry : link->timeline()) {

@@ -24,6 +24,8 @@ class reporter {
   void error(const session::failure&);     // one line, or {"event":"error"}
   void message(const session::link&, std::size_t size);  // a check's, there and back
   void closed(const session::link&, std::uint64_t sent, std::uint64_t received);
+  // What is known of the NAT by now: `closed`, `report` and an error that ends an attempt tell it.
+  void nat(const std::vector<ice::mapping_observation>&);
   // The result of `check`: outcome is direct, relay or failed.
   void report(const std::string& outcome, const session::link*, std::optional<duration> rtt,
               const std::optional<session::failure>& why);

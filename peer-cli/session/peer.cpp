@@ -95,6 +95,7 @@ void peer::drop_link(std::optional<failure> why, time_point now) {
 
 // Allocations go back; whoever comes next finds fresh candidates.
 void peer::retire_gatherer(time_point now) {
+  if (!gatherer_->mappings().empty()) seen_before_ = gatherer_->mappings();
   if (retiring_.size() >= max_retired) retiring_.erase(retiring_.begin());
   gatherer_->release(now);
   retiring_.push_back({std::move(gatherer_), epoch_, now + std::chrono::seconds{2}});

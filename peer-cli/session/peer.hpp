@@ -115,6 +115,10 @@ class peer {
   [[nodiscard]] const session::link* ended() const { return ended_.get(); }
   [[nodiscard]] const peer_config& config() const { return config_; }
 
+  // What STUN servers saw of our sockets, in this gathering or the one before; see view_nat.
+  [[nodiscard]] const std::vector<ice::mapping_observation>& nat_seen() const {
+    return gatherer_->mappings().empty() ? seen_before_ : gatherer_->mappings();
+  }
   // Whether the routers have said what they do, or have been silent for long enough.
   [[nodiscard]] bool port_mapping_settled(time_point now) const { return mapper_.settled(now); }
 
@@ -175,6 +179,7 @@ class peer {
   time_point started_;
   signaling_client signaling_;
   std::unique_ptr<ice::gatherer> gatherer_;
+  std::vector<ice::mapping_observation> seen_before_;
   portmap::mapper mapper_;
   std::uint32_t epoch_ = 0;  // of gatherer_, in the upper half of stream ids
   // Gatherers of links that are over: each still sends its last data and gives its allocations

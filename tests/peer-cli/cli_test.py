@@ -310,6 +310,8 @@ class Pipe(WithServer):
         self.assertEqual(status, 0)
         report = json.loads(out.splitlines()[-1])
         self.assertEqual((report["event"], report["outcome"]), ("report", "direct"))
+        self.assertEqual([(view["family"], view["translated"], view["public"]) for view in report["nat"]],
+                         [("ipv4", False, ["127.0.0.1"])])
         message = json.loads(next(l for l in out.splitlines() if b'"message"' in l.split(b",")[0]))
         self.assertEqual((message["sent"], message["received"]), (17, 17))
         self.assertGreater(message["paths"]["direct"]["sent"], 17)

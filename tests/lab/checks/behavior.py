@@ -137,3 +137,14 @@ def _(lab):
                        timeout=60, stdin=subprocess.DEVNULL)
         said = " ".join(re.findall(r"NAT with ([^!\n]*)!", done.stdout))
         expect(mapping in said and filtering in said, f"{site}: {done.stdout[-600:]}")
+
+
+@check("a check's report tells the mapping, by two servers it asks anyway")
+def _(lab):
+    need_coturn()
+    servers = ["--ice-server", f"{SERVERS['our server']},{SERVERS['coturn']}"]
+    for site, mapping, depends in (("masq", EI, False), ("sym", "unknown", True)):
+        got = peers.check(lab, site, "public", arguments=servers)
+        view = got.report["nat"][0]
+        expect_equal((got.status, view["family"], view["mapping"], view["mapping_depends"], view["public"]),
+                     (0, "ipv4", mapping, depends, [lab.public(site)]), f"{site}: {got.errors[-300:]}")
