@@ -7,10 +7,10 @@
 #include <string>
 #include <vector>
 
-#include "peer-cli/commands/announced_servers.hpp"
 #include "peer-cli/commands/commands.hpp"
 #include "peer-cli/commands/nat_report.hpp"
 #include "peer-cli/commands/reporter.hpp"
+#include "peer-cli/commands/surroundings.hpp"
 #include "stun/behavior/forecast.hpp"
 
 namespace nat::commands {
@@ -41,22 +41,38 @@ std::vector<session::ice_url> usable(const std::vector<std::string>& urls) {
   return out;
 }
 
-// Those of the command line, else what the signaling server announces.
-std::expected<std::vector<session::ice_url>, failure> choose_servers(const options& o) {
+struct known {
+  std::vector<session::ice_url> servers;
+  std::vector<portmap::answered> routers;
+};
+
+// Servers of the command line, else those that the signaling server announces; and what the
+// routers say.
+std::expected<known, failure> look_around(const options& o) {
   std::vector<std::string> urls;
   if (!o.url.empty()) urls.push_back(o.url);
   for (const auto& given : o.ice_servers) urls.push_back(given.url);
-  if (urls.empty()) {
-    peer_io::runtime world(runtime_options_of(o), peer_config_of(o));
-    announced_servers asked;
+  auto config = peer_config_of(o);
+  config.use_signaling = urls.empty();
+  config.servers.clear();
+  surroundings asked(urls.empty(), config.port_mapping);
+  {
+    peer_io::runtime world(runtime_options_of(o), std::move(config));
     if (world.run(asked) != exit_status::done) return std::unexpected(asked.why);
-    urls = asked.urls;
   }
-  auto out = usable(urls);
-  if (!out.empty()) return out;
+  known out{usable(urls.empty() ? asked.urls : urls), std::move(asked.routers)};
+  if (!out.servers.empty()) return out;
   return std::unexpected(
       failure{exit_status::signaling, "no-stun-server",
               "no STUN server to ask over UDP; name one: peer-cli nat stun:HOST"});
+}
+
+// The routers agree, or the first one that tells its address is believed.
+std::optional<address> external_of(const std::vector<portmap::answered>& routers) {
+  for (const auto& r : routers) {
+    if (r.external && r.external->v4) return r.external;
+  }
+  return std::nullopt;
 }
 
 // IPv4's where it has one: what most peers meet.
@@ -89,24 +105,27 @@ int run_nat(const options& o) {
     if (!read) return give_up(says, {exit_status::usage, "bad-nat-file", read.error()});
     others = std::move(*read);
   }
-  const auto servers = choose_servers(o);
-  if (!servers) return give_up(says, servers.error());
-  peer_io::behavior_options what{
-      .servers = *servers, .lifetime = o.lifetime, .timeout = o.timeout()};
+  const auto around = look_around(o);
+  if (!around) return give_up(says, around.error());
+  peer_io::behavior_options what{.servers = around->servers,
+                                 .lifetime = o.lifetime,
+                                 .router_external = external_of(around->routers),
+                                 .timeout = o.timeout()};
   if (::isatty(STDERR_FILENO) == 1) {
     what.on_progress = [&](const auto& bounds) { show_progress(says, bounds); };
   }
   const auto found = peer_io::probe_behavior(runtime_options_of(o), what);
   if (!found) return give_up(says, found.error());
   for (const auto& r : *found) {
-    says.emit("nat", nat_event(r, others));
-    for (const auto& line : nat_lines(r, others, o.verbosity > 0)) says.result(line);
+    says.emit("nat", nat_event(r, around->routers, others));
+    for (const auto& line : nat_lines(r, around->routers, others, o.verbosity > 0))
+      says.result(line);
   }
   const auto status = status_of(*found);
   if (status == exit_status::signaling) {
     return give_up(says, {status, "stun-unreachable",
                           "no STUN server answers, neither over UDP nor over TCP; is " +
-                              servers->front().host + " up?"});
+                              around->servers.front().host + " up?"});
   }
   return static_cast<int>(says.status_after(status));
 }

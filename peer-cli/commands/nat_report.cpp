@@ -90,6 +90,20 @@ std::vector<other_nat> same_family(const behavior_result& r, const std::vector<o
   return out;
 }
 
+// What routers told sockets of this family, each protocol of each router once.
+std::vector<portmap::answered> of_family(const behavior_result& r,
+                                         const std::vector<portmap::answered>& routers) {
+  std::vector<portmap::answered> out;
+  for (const auto& router : routers) {
+    const auto same = [&](const auto& o) {
+      return o.how == router.how && o.gateway == router.gateway;
+    };
+    std::erase_if(out, same);
+    if (router.base.ip.v4 == r.v4) out.push_back(router);
+  }
+  return out;
+}
+
 std::string ports_line(const behavior::port_allocation& ports) {
   auto out = text(to_string(ports.kind));
   if (ports.kind == port_choice::sequential) out += ", step " + std::to_string(ports.step);
@@ -164,7 +178,8 @@ void describe(const verdict& v, lines& to) {
 
 }  // namespace
 
-json nat_event(const behavior_result& r, const std::vector<other_nat>& others) {
+json nat_event(const behavior_result& r, const std::vector<portmap::answered>& routers,
+               const std::vector<other_nat>& others) {
   const auto& v = r.verdict;
   const auto ours = profile_of(v);
   json out{{"family", r.v4 ? "ipv4" : "ipv6"},
@@ -182,6 +197,13 @@ json nat_event(const behavior_result& r, const std::vector<other_nat>& others) {
   out["fragments"] = or_null(v.fragments);
   out["lifetime"] = lifetime_of(v);
   out["layers"] = to_string(v.layers);
+  auto& mapping = out["port_mapping"] = json::array();
+  for (const auto& router : of_family(r, routers)) {
+    mapping.push_back(
+        {{"protocol", portmap::to_string(router.how)},
+         {"gateway", to_string(router.gateway)},
+         {"external", router.external ? json(to_string(*router.external)) : json(nullptr)}});
+  }
   out["classic"] = classic_name(v);
   out["friendly"] = !behavior::is_hostile(ours);
   out["public"] = public_of(r);
@@ -202,8 +224,9 @@ json nat_event(const behavior_result& r, const std::vector<other_nat>& others) {
   return out;
 }
 
-std::vector<std::string> nat_lines(const behavior_result& r, const std::vector<other_nat>& others,
-                                   bool evidence) {
+std::vector<std::string> nat_lines(const behavior_result& r,
+                                   const std::vector<portmap::answered>& routers,
+                                   const std::vector<other_nat>& others, bool evidence) {
   lines to;
   const auto ours = profile_of(r.verdict);
   to.out.push_back(answer_line(r));
@@ -212,6 +235,10 @@ std::vector<std::string> nat_lines(const behavior_result& r, const std::vector<o
                      "): " + text(to_string(behavior::forecast(ours, other.what))));
   }
   if (r.verdict.udp) describe(r.verdict, to);
+  for (const auto& router : of_family(r, routers)) {
+    to.add("port mapping",
+           text(portmap::to_string(router.how)) + " by " + to_string(router.gateway));
+  }
   if (r.verdict.udp || r.verdict.udp_blocked) {
     to.out.push_back("  to a peer behind");
     for (const auto& a : behavior::advise(ours)) {

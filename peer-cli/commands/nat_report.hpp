@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "ice/portmap/mapper.hpp"
 #include "peer-cli/commands/nat_file.hpp"
 #include "peer-cli/commands/words.hpp"
 #include "peer-cli/io/behavior_probe.hpp"
@@ -13,10 +14,13 @@
 namespace nat::commands {
 
 // The fields of the event `nat`: one address family. `others`: runs to hold this one against.
-[[nodiscard]] json nat_event(const peer_io::behavior_result&, const std::vector<other_nat>& others);
+[[nodiscard]] json nat_event(const peer_io::behavior_result&,
+                             const std::vector<portmap::answered>& routers,
+                             const std::vector<other_nat>& others);
 
 // The answer first, what it rests on after it.
 [[nodiscard]] std::vector<std::string> nat_lines(const peer_io::behavior_result&,
+                                                 const std::vector<portmap::answered>& routers,
                                                  const std::vector<other_nat>& others,
                                                  bool evidence);
 

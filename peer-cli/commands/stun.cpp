@@ -4,9 +4,9 @@
 #include <string>
 #include <vector>
 
-#include "peer-cli/commands/announced_servers.hpp"
 #include "peer-cli/commands/commands.hpp"
 #include "peer-cli/commands/reporter.hpp"
+#include "peer-cli/commands/surroundings.hpp"
 #include "peer-cli/io/runtime.hpp"
 #include "peer-cli/io/stun_probe.hpp"
 
@@ -38,7 +38,7 @@ int run_stun(const options& o) {
   if (url.empty() && !o.ice_servers.empty()) url = o.ice_servers.front().url;
   if (url.empty()) {
     peer_io::runtime world(runtime_options_of(o), peer_config_of(o));
-    announced_servers asked;
+    surroundings asked(true, false);
     if (world.run(asked) != exit_status::done) return give_up(says, asked.why);
     const auto chosen = choose_url(asked.urls);
     if (!chosen) {

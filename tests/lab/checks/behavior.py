@@ -7,6 +7,7 @@ import shutil
 import subprocess
 
 from netlab import peers, services
+from netlab.miniupnpd import Miniupnpd
 from suite import Skipped, check, expect, expect_equal
 
 EI, AD, APD = "endpoint-independent", "address-dependent", "address-and-port-dependent"
@@ -39,7 +40,7 @@ BUILT = {
 }
 SITES = ["public=public", "full=full-cone", "restr=restricted-cone", "masq=masquerade", "hair=masquerade,hairpin=on",
          "sym=symmetric", f"block=symmetric,ports={_FIRST}-{_LAST}", "cgn=masquerade,double=masquerade",
-         "lossy=masquerade,loss=5", "noudp=masquerade,udp=blocked", "six=masquerade,v6=firewall"]
+         "lossy=masquerade,loss=5", "upnp=masquerade,wan=44.128.0", "noudp=masquerade,udp=blocked", "six=masquerade,v6=firewall"]
 LIMIT_MS = 1500   # 30 ms to the server, when nothing is lost
 SERVERS = {"our server": f"stun:{services.SIGNAL.address}:3478", "coturn": f"stun:{services.STUN.address}:3478"}
 
@@ -148,3 +149,20 @@ def _(lab):
         view = got.report["nat"][0]
         expect_equal((got.status, view["family"], view["mapping"], view["mapping_depends"], view["public"]),
                      (0, "ipv4", mapping, depends, [lab.public(site)]), f"{site}: {got.errors[-300:]}")
+
+
+@check("the router's word: which protocols map ports, and that it is the only NAT")
+def _(lab):
+    try:
+        daemon = Miniupnpd(lab, "upnp")
+    except FileNotFoundError as reason:
+        raise Skipped(str(reason)) from None
+    try:
+        status, events, errors = nat(lab, "upnp", SERVERS["our server"])
+        got = events[0]
+        spoken = {one["protocol"]: one["external"] for one in got["port_mapping"]}
+        expect_equal((status, got["layers"], got["classic"]), (0, "one", "port-restricted cone"), errors[-300:])
+        expect({"pcp", "nat-pmp"} <= set(spoken), f"protocols {spoken}")
+        expect(lab.public("upnp") in spoken.values(), f"external {spoken}")
+    finally:
+        daemon.stop()
