@@ -56,6 +56,7 @@ struct envelope {
   type what;
   owner to, from;
   request_type request{};
+  time_point arrived{};  // deliver: when the message was read
   std::string target{};  // the name that a refusal speaks of
   std::string text{};    // deliver: the message
 };

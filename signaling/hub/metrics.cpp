@@ -29,6 +29,19 @@ class writer {
     family(name, type, help);
     value(v);
   }
+  void one(std::string_view name, std::string_view help, const histogram& h) {
+    family(name, "histogram", help);
+    const auto bucket = [this](const std::string& bound, std::uint64_t count) {
+      out_ += name_ + "_bucket{le=\"" + bound + "\"} " + std::to_string(count) + '\n';
+    };
+    for (std::size_t i = 0; i < histogram::bounds.size(); ++i) {
+      bucket(number(static_cast<double>(histogram::bounds[i]) / 1e6), h.up_to(i));
+    }
+    const auto all = h.up_to(histogram::bounds.size());
+    bucket("+Inf", all);
+    out_ += name_ + "_sum " + number(h.sum_seconds()) + '\n';
+    out_ += name_ + "_count " + std::to_string(all) + '\n';
+  }
   [[nodiscard]] std::string take() { return std::move(out_); }
 
  private:
@@ -140,6 +153,11 @@ std::string metrics_text(const counters& c, const gauges& g) {
   w.one("event_loops", "gauge", "Event loops, one thread each.", std::uint64_t{g.loops});
   w.one("event_loop_lag_seconds", "gauge", "How late a timer was, the worst of the last minute.",
         g.event_loop_lag_seconds);
+  w.one("forwarding_seconds",
+        "From the read that brought a message to the end of the write that carried it on.",
+        g.forwarding);
+  w.one("event_loop_late_seconds", "How late each event loop's timer was, four times a second.",
+        g.lag);
   return w.take();
 }
 

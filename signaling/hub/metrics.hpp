@@ -6,6 +6,7 @@
 #include <string>
 
 #include "signaling/hub/counters.hpp"
+#include "signaling/hub/histogram.hpp"
 #include "signaling/hub/stun_counters.hpp"
 
 namespace nat::hub {
@@ -16,6 +17,7 @@ struct gauges {
   stun_counters stun;
   std::uint64_t tls_handshakes = 0, tls_resumed = 0, tls_failed = 0;
   double event_loop_lag_seconds = 0;  // the worst of the last minute
+  histogram forwarding{}, lag{};
 };
 
 [[nodiscard]] std::string metrics_text(const counters&, const gauges&);

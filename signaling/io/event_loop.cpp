@@ -96,6 +96,7 @@ void event_loop::take_inbox() {
   }
   for (const auto& e : all) {
     exchange_.handle_envelope(e, now_);
+    note_delivered(e.arrived == time_point{} ? now_ : e.arrived);
     carry_out();
   }
 }
@@ -173,7 +174,10 @@ void event_loop::closed(connection& c, hub::ending how) {
 
 void event_loop::carry_out() {
   while (const auto o = exchange_.poll_output()) carry_out(*o);
-  while (auto e = exchange_.poll_envelope()) shared_.deliver(*e);
+  while (auto e = exchange_.poll_envelope()) {
+    e->arrived = now_;
+    shared_.deliver(*e);
+  }
 }
 
 void event_loop::carry_out(const hub::output& o) {
@@ -202,9 +206,11 @@ void event_loop::flush_later(connection& c) {
 }
 
 void event_loop::flush_all() {
+  note_delivered(now_);
   flushing_.swap(dirty_);
   for (auto* c : flushing_) c->flush();
   flushing_.clear();
+  note_written();
   streams_.flush();
   for (auto* c : buried_) {
     const auto index = c->index();
@@ -262,7 +268,25 @@ void event_loop::tick() {
   flush_all();
 }
 
+// What was queued for clients since the last look came in at that time.
+void event_loop::note_delivered(time_point arrived) {
+  const auto all = exchange_.stats().delivered;
+  const auto messages = all - std::exchange(delivered_, all);
+  if (messages == 0) return;
+  if (unwritten_.empty() || unwritten_.back().arrived != arrived)
+    unwritten_.push_back({arrived, 0});
+  unwritten_.back().messages += messages;
+}
+
+void event_loop::note_written() {
+  if (unwritten_.empty()) return;
+  const auto written = std::chrono::steady_clock::now();
+  for (const auto& u : unwritten_) forwarding_.observe(written - u.arrived, u.messages);
+  unwritten_.clear();
+}
+
 void event_loop::note_lag(duration late) {
+  lag_.observe(late);
   if (now_ - lag_since_ > 30s) {
     worst_lag_ = {duration::zero(), worst_lag_[0]};
     lag_since_ = now_;
@@ -284,6 +308,8 @@ event_loop::snapshot event_loop::look() const {
   snapshot out{
       .counted = exchange_.stats(), .rejected = rejected_, .stun = {}, .tls = work_.tls_counted};
   out.lag_seconds = std::chrono::duration<double>(std::max(worst_lag_[0], worst_lag_[1])).count();
+  out.forwarding = forwarding_;
+  out.lag = lag_;
   out.stun = stun_.stats();
   const auto streams = streams_.stats();
   out.stun.streams = streams.open;

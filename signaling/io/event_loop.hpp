@@ -16,6 +16,7 @@
 #include <boost/asio/steady_timer.hpp>
 
 #include "signaling/hub/exchange.hpp"
+#include "signaling/hub/histogram.hpp"
 #include "signaling/hub/trusted_proxies.hpp"
 #include "signaling/io/connection.hpp"
 #include "signaling/io/poller.hpp"
@@ -77,6 +78,7 @@ class event_loop {
     std::uint64_t rejected = 0;  // connections beyond a limit
     hub::stun_counters stun;
     workspace::tls_counters tls;
+    hub::histogram forwarding{}, lag{};
     double lag_seconds = 0;  // how late the tick was, the worst of the last minute
   };
   [[nodiscard]] snapshot look() const;
@@ -117,6 +119,8 @@ class event_loop {
   void tick();
   void arm_tick();
   void note_lag(duration late);
+  void note_delivered(time_point arrived);
+  void note_written();
   void check(std::deque<expectation>&);
   void expect(std::deque<expectation>&, const connection&, duration);
   void carry_out(const hub::output&);
@@ -147,6 +151,13 @@ class event_loop {
   std::uint64_t rejected_ = 0;
   std::array<duration, 2> worst_lag_{};  // of this half minute and of the one before
   time_point lag_since_{};
+  hub::histogram forwarding_, lag_;
+  struct unwritten {
+    time_point arrived;
+    std::uint64_t messages;
+  };
+  std::vector<unwritten> unwritten_;  // of this batch
+  std::uint64_t delivered_ = 0;
 };
 
 // Accepts for a loop.

@@ -290,6 +290,8 @@ class server {
           all->g.tls_handshakes += seen.tls.handshakes;
           all->g.tls_resumed += seen.tls.resumed;
           all->g.tls_failed += seen.tls.failed;
+          all->g.forwarding += seen.forwarding;
+          all->g.lag += seen.lag;
           all->g.event_loop_lag_seconds = std::max(all->g.event_loop_lag_seconds, seen.lag_seconds);
           if (--all->missing == 0) tell(finish(all->counted, all->g));
         });

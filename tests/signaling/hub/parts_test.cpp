@@ -53,6 +53,26 @@ TEST_CASE("a proxy's connections count in all, and for a client once it is known
   CHECK(door.enter(at("192.0.2.1")));
 }
 
+TEST_CASE("a histogram counts by bounds that are part of their bucket, as Prometheus reads it") {
+  gauges g;
+  g.forwarding.observe(20us, 3);
+  g.forwarding.observe(21us);
+  g.forwarding.observe(2s);
+  g.lag.observe(-1ms);
+  g.forwarding += g.lag;
+  const auto text = metrics_text({}, g);
+  for (const char* line :
+       {"\n# TYPE signaling_forwarding_seconds histogram\n",
+        "\nsignaling_forwarding_seconds_bucket{le=\"2e-05\"} 4\n",
+        "\nsignaling_forwarding_seconds_bucket{le=\"5e-05\"} 5\n",
+        "\nsignaling_forwarding_seconds_bucket{le=\"1\"} 5\n",
+        "\nsignaling_forwarding_seconds_bucket{le=\"+Inf\"} 6\n",
+        "\nsignaling_forwarding_seconds_sum 2.000081\n", "\nsignaling_forwarding_seconds_count 6\n",
+        "\nsignaling_event_loop_late_seconds_count 1\n"}) {
+    CHECK_MESSAGE(text.contains(line), line);
+  }
+}
+
 TEST_CASE("X-Forwarded-For counts from trusted proxies only, and is read from the right") {
   const trusted_proxies proxies({*turn::parse_prefix("10.0.0.0/8"), *turn::parse_prefix("::1")});
   const auto client = [&](std::string_view peer, std::string_view list) {

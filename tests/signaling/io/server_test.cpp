@@ -240,6 +240,13 @@ TEST_CASE("health, readiness and metrics") {
                            "\nsignaling_messages_total{type=\"register\"} 1\n"}) {
     CHECK_MESSAGE(metrics.contains(line), line);
   }
+  raw_client bob(server.websocket);
+  bob.join("bob");
+  bob.say(offer("al"));
+  al.hear();
+  // The write is over; what was counted after it is told once both loops have been asked.
+  const auto later = http_get(server.admin, "/metrics");
+  CHECK_MESSAGE(later.contains("\nsignaling_forwarding_seconds_count 1\n"), later);
   CHECK(http_get(server.admin, "/nothing").starts_with("HTTP/1.1 404 "));
   raw_client poster(server.admin, raw_client::start::tcp_only);
   poster.send_raw("POST /metrics HTTP/1.1\r\nHost: x\r\n\r\n");

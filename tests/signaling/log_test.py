@@ -1,0 +1,114 @@
+#!/usr/bin/python3
+"""What signaling-server writes to its log never holds a secret, a token, an SDP or a candidate: the real server at
+every level and in both formats, used well and badly, then its log searched.
+
+usage: log_test.py SIGNALING_SERVER
+"""
+
+import asyncio
+import json
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import tempfile
+
+try:
+    import websockets
+except ImportError:
+    print("python3-websockets is missing")
+    sys.exit(77)
+
+LIMIT = 60
+TOKEN, GUESS, TURN, KEY = "token-of-al-0815", "guess-4711", "turn-secret-0042", "k" * 20 + "hmac-secret-1234"
+SDP, CANDIDATE, MISPLACED = "v=0 sdp-marker", "candidate:marker 1 udp", "misplaced-marker"
+
+
+async def say(socket, **message):
+    await socket.send(json.dumps(message))
+
+
+async def hear(socket):
+    return json.loads(await asyncio.wait_for(socket.recv(), LIMIT))
+
+
+async def misuse(url):
+    """Clients that the server ends, or answers with errors, for as many reasons as can be had quickly."""
+    for text in ('{"type":"register","token":"%s","peer_id":' % TOKEN, '{"type":"%s"}' % MISPLACED,
+                 '{"type":"offer","target":"al","sdp":"%s"}' % SDP, '{"sdp":"%s"}' % SDP, SDP):
+        async with websockets.connect(url) as socket:
+            await socket.send(text)
+            assert (await hear(socket))["type"] == "error"
+    async with websockets.connect(url) as socket:
+        await say(socket, type="register", peer_id="mallory", token=GUESS)
+        assert (await hear(socket))["code"] == "unauthorized"
+    async with websockets.connect(url) as socket:
+        await socket.send('{"type":"offer","target":"al","sdp":"%s"}' % (SDP * 10_000))
+        try:
+            while True:
+                await hear(socket)
+        except websockets.exceptions.ConnectionClosed as closed:
+            assert closed.code == 1009, closed
+
+
+async def use(url):
+    """Two clients that find each other, and one that takes over; what was secret in it."""
+    async with websockets.connect(url) as al, websockets.connect(url) as bob:
+        await say(al, type="register", peer_id="al", token=TOKEN)
+        await say(bob, type="register", peer_id="bob", token=TOKEN)
+        mine, bobs = await hear(al), await hear(bob)
+        await say(al, type="offer", target="bob", sdp=SDP)
+        assert (await hear(bob))["sdp"] == SDP
+        await say(bob, type="candidate", target="al", candidate={"candidate": CANDIDATE})
+        assert (await hear(al))["candidate"]["candidate"] == CANDIDATE
+        await say(al, type="offer", target="nobody", sdp=SDP)
+        assert (await hear(al))["code"] == "peer-not-found"
+        async with websockets.connect(url) as again:
+            await say(again, type="register", peer_id="al", token=TOKEN, resume=mine["resume"])
+            assert (await hear(again))["type"] == "registered"
+        credentials = [s["credential"] for m in (mine, bobs) for s in m["ice_servers"] if "credential" in s]
+        assert credentials
+        return [mine["resume"], bobs["resume"], *credentials]
+
+
+def log_of(level, form):
+    with tempfile.TemporaryDirectory() as folder:
+        tokens, key, ready = (pathlib.Path(folder, n) for n in ("tokens", "key", "ready"))
+        tokens.write_text(f"{TOKEN}\n")
+        key.write_text(f"{KEY}\n")
+        log = pathlib.Path(folder, "log")
+        with open(log, "wb") as out:
+            server = subprocess.Popen(
+                [sys.argv[1], "--listen", "127.0.0.1:0", "--stun", "127.0.0.1:0", "--admin", "none", "--ready-file",
+                 os.fspath(ready), "--log-level", level, "--log-format", form, "--token-file", tokens, "--jwt-key",
+                 key], stderr=out, env={**os.environ, "TURN_SECRET": TURN})
+        while not ready.exists():  # written whole, by a rename
+            assert server.poll() is None, log.read_text()
+        url = json.loads(ready.read_text())["websocket"][0]
+
+        async def both():
+            await misuse(url)
+            return await use(url)
+        secrets = asyncio.run(both())
+        tokens.write_text(f"{TOKEN} {'x' * 65}\n")
+        key.write_text("short-" + KEY[:12])
+        server.send_signal(signal.SIGHUP)
+        while level in ("trace", "error") and "not reloaded" not in log.read_text():
+            assert server.poll() is None
+        server.terminate()
+        assert server.wait(LIMIT) == 0
+        return log.read_text(), secrets
+
+
+def main():
+    for level, form in (("trace", "text"), ("trace", "json"), ("debug", "json"), ("info", "text"), ("error", "text")):
+        log, secrets = log_of(level, form)
+        for word in (TOKEN, GUESS, TURN, KEY[:12], "sdp-marker", "candidate:", MISPLACED, *secrets):
+            assert word not in log, f"'{word}' stands in the log at {level}, {form}:\n{log}"
+        assert level not in ("trace", "debug") or "closing 127.0.0.1" in log, log
+        if form == "json":
+            assert all({"time", "level", "message"} == set(json.loads(line)) for line in log.splitlines()), log
+
+
+main()
