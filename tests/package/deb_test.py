@@ -1,0 +1,117 @@
+#!/usr/bin/python3
+"""The Debian package: made by CPack of what was built, unpacked into a folder, looked at, and run from there.
+
+usage: deb_test.py BUILD_FOLDER
+"""
+
+import json
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import unittest
+
+BUILD = pathlib.Path(sys.argv.pop(1)).resolve()
+LIMIT = 120
+FILES = {  # and the mode of each
+    "etc/signaling-server.toml": "-rw-r--r--",
+    "usr/bin/peer-cli": "-rwxr-xr-x",
+    "usr/bin/signaling-server": "-rwxr-xr-x",
+    "usr/lib/systemd/system/signaling-server.service": "-rw-r--r--",
+    "usr/share/doc/rendezvous/copyright": "-rw-r--r--",
+    "usr/share/doc/rendezvous/examples/nginx.conf": "-rw-r--r--",
+    "usr/share/man/man1/peer-cli.1.gz": "-rw-r--r--",
+    "usr/share/man/man1/signaling-server.1.gz": "-rw-r--r--",
+}
+for program in ("cpack", "dpkg-deb", "dpkg-shlibdeps", "file", "groff", "man"):
+    if shutil.which(program) is None:
+        print(f"{program} is missing")
+        sys.exit(77)
+
+
+def output(*command, **how):
+    done = subprocess.run(command, capture_output=True, text=True, timeout=LIMIT, **how)
+    assert done.returncode == 0, f"{command}: {done.stdout}{done.stderr}"
+    return done.stdout
+
+
+class Package(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.scratch = tempfile.TemporaryDirectory()
+        folder = pathlib.Path(cls.scratch.name)
+        output("cpack", "-G", "DEB", "--config", BUILD / "CPackConfig.cmake", "-B", folder, cwd=BUILD)
+        cls.deb, = folder.glob("rendezvous_*.deb")
+        cls.root = folder / "root"
+        output("dpkg-deb", "-x", cls.deb, cls.root)
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.scratch.cleanup()
+
+    def test_what_is_in_it_and_whose(self):
+        lines = [line.split() for line in output("dpkg-deb", "-c", self.deb).splitlines()]
+        self.assertEqual({owner for _, owner, *_ in lines}, {"root/root"})
+        self.assertEqual({name.removeprefix("./"): mode for mode, *_, name in lines if not mode.startswith("d")}, FILES)
+
+    def test_what_it_depends_on_and_says_of_itself(self):
+        depends = output("dpkg-deb", "-f", self.deb, "Depends")
+        for library in ("libc6", "libssl3", "libjwt0", "libminiupnpc17", "libsodium23", "libspdlog1.10-fmt9",
+                        "libusrsctp2"):
+            self.assertRegex(depends, rf"(^|, ){re.escape(library)}( |,|$)")
+        self.assertNotIn("-dev", depends)
+        self.assertEqual(output("dpkg-deb", "-f", self.deb, "Section").strip(), "net")
+        control = pathlib.Path(self.scratch.name, "control")
+        output("dpkg-deb", "-e", self.deb, control)
+        self.assertEqual({p.name for p in control.iterdir()}, {"control", "md5sums", "conffiles"})
+        self.assertEqual((control / "conffiles").read_text(), "/etc/signaling-server.toml\n")
+
+    def test_manual_pages_say_every_option_and_give_no_warning(self):
+        for program in ("peer-cli", "signaling-server"):
+            page = self.root / f"usr/share/man/man1/{program}.1.gz"
+            source = subprocess.run(["zcat", page], capture_output=True, check=True).stdout
+            done = subprocess.run(["groff", "-man", "-ww", "-Tutf8", "-z"], input=source, capture_output=True)
+            self.assertEqual((done.returncode, done.stderr), (0, b""))
+            done = subprocess.run(["man", "--warnings", "-l", page], capture_output=True, text=True, timeout=LIMIT,
+                                  env={"PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8", "MANWIDTH": "200"})
+            self.assertEqual((done.returncode, done.stderr), (0, ""))
+            text = re.sub(r".\x08", "", done.stdout)
+            for option in re.findall(r"^  (?:-\w,)?(--[\w-]+)", output(self.root / "usr/bin" / program, "--help"), re.M):
+                self.assertIn(option, text)
+
+    def test_the_programs_run_from_where_they_are_unpacked(self):
+        server, peer = (self.root / "usr/bin" / name for name in ("signaling-server", "peer-cli"))
+        self.assertIn("good", output(server, "--config", self.root / "etc/signaling-server.toml", "--check-config"))
+        ready = pathlib.Path(self.scratch.name, "ready.json")
+        process = subprocess.Popen([server, "--listen", "127.0.0.1:0", "--stun", "127.0.0.1:0", "--admin", "none",
+                                    "--ready-file", ready], stderr=subprocess.PIPE, text=True)
+        try:
+            for line in process.stderr:
+                if line.endswith(" ready\n"):
+                    break
+            url = json.loads(ready.read_text())["websocket"][0]
+            self.assertIn("127.0.0.1", output(peer, "-s", url, "--bind", "127.0.0.1", "gather"))
+        finally:
+            process.terminate()
+            process.communicate(timeout=LIMIT)
+        self.assertEqual(process.returncode, 0)
+
+    def test_the_unit_is_one_that_systemd_understands_and_holds_it_back(self):
+        if shutil.which("systemd-analyze") is None:
+            self.skipTest("systemd-analyze is missing")
+        unit = pathlib.Path(self.scratch.name, "signaling-server.service")
+        text = (self.root / "usr/lib/systemd/system/signaling-server.service").read_text()
+        self.assertIn("LimitNOFILE=", text)
+        # The page stands in no folder that this machine's man looks into.
+        text = text.replace("Documentation=man:signaling-server(1)\n", "")
+        unit.write_text(text.replace("/usr/bin/signaling-server", str(self.root / "usr/bin/signaling-server")))
+        done = subprocess.run(["systemd-analyze", "verify", "--recursive-errors=no", unit], capture_output=True,
+                              text=True, timeout=LIMIT)
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        output("systemd-analyze", "security", "--offline=yes", "--threshold=20", unit)  # tenths; 100 is no protection
+
+
+if __name__ == "__main__":
+    unittest.main()
