@@ -114,6 +114,54 @@ def _(lab):
         listener.end()
 
 
+@check("a router that forgets its mappings is told again")
+def _(lab):
+    with router(lab, "a", (_SSDP,)) as daemon:
+        # A second back in its epoch may be a datagram that was overtaken; three are a restart.
+        services.wait_until(lambda: epoch(lab, "a") >= 3, daemon.process, "a past", 10)
+        told_again(lab, daemon)
+
+
+def epoch(lab, host):
+    """Seconds since the router lost its state, by NAT-PMP (RFC 6886, 3.2)."""
+    with lab.udp_socket(host) as sock:
+        sock.sendto(bytes(2), (lab.address(host).rpartition(".")[0] + ".1", 5351))
+        return int.from_bytes(sock.recv(16)[4:8])
+
+
+def told_again(lab, daemon):
+    with Listener(lab, "a") as listener:
+        listener.mapped("pcp")
+        expect_equal(len(daemon.rules()), 1, "rules before it restarts")
+        daemon.restart()
+        expect_equal(daemon.rules(), [], "rules after it has restarted")
+        daemon.announce()
+        services.wait_until(lambda: len(daemon.rules()) == 1, listener.peer.process, "the mapping", 10)
+        listener.end()
+        expect_equal(daemon.rules(), [], "rules after the listener has ended")
+
+
+@check("a router whose own address is not the public one: a second NAT")
+def _(lab):
+    said = {}
+    for address in ("44.128.0.99", lab.public("a")):
+        with router(lab, "a", ext_ip=address):
+            got = peers.check(lab, "a", "mas1")
+            said[address] = {(one["external_address"], one["second_nat"])
+                             for one in got.report["routers"]}
+    expect_equal(said, {"44.128.0.99": {("44.128.0.99", True)},
+                        lab.public("a"): {(lab.public("a"), False)}}, "the routers of the report")
+
+
+for _name, _silent, _options in (("NAT-PMP", (_PCP, _SSDP), {}), ("UPnP", (), {"pcp": False})):
+    @check(f"two symmetric NATs, {_name} on one: direct")
+    def _(lab, silent=_silent, options=_options):
+        with router(lab, "b", silent, **options):
+            got = peers.check(lab, "a", "b", command=["--expect", "direct"])
+            expect_equal((got.status, got.outcome), (0, "direct"), f"check ({got.errors[-300:]})")
+            return f"{got.connect_ms:.0f} ms"
+
+
 @check("two symmetric NATs, miniupnpd on one: direct; without it: by relay")
 def _(lab):
     without = peers.check(lab, "a", "b", command=["--expect", "direct"])

@@ -8,6 +8,7 @@ routed, and stays in the lab's namespaces like everything else.
 import os
 import re
 import shutil
+import signal
 import subprocess
 
 from . import services
@@ -46,13 +47,16 @@ class Miniupnpd:
             file.writelines(f"{key}={value}\n" for key, value in options.items())
             file.write("allow 1024-65535 0.0.0.0/0 1024-65535\ndeny 0-65535 0.0.0.0/0 0-65535\n")
         self.log_path = os.path.join(folder, "log")
+        self._command = [program, "-d", "-f", configuration, "-P", os.path.join(folder, "pid")]
+        self._start("Listening for NAT-PMP/PCP" if pcp else "HTTP listening")
+
+    def _start(self, last_word):
+        self._last_word = last_word
         with open(self.log_path, "wb") as log:
-            self.process = lab.start(self.router, [
-                program, "-d", "-f", configuration, "-P", os.path.join(folder, "pid")],
-                stdin=subprocess.DEVNULL, stdout=log, stderr=log)
-        last = "Listening for NAT-PMP/PCP" if pcp else "HTTP listening"
+            self.process = self.lab.start(self.router, self._command, stdin=subprocess.DEVNULL,
+                                          stdout=log, stderr=log)
         try:
-            services.wait_until(lambda: last in self.log(), self.process, "miniupnpd")
+            services.wait_until(lambda: last_word in self.log(), self.process, "miniupnpd")
         except RuntimeError as reason:
             raise RuntimeError(f"{reason}: {self.log().strip()[-500:]}") from None
 
@@ -68,6 +72,15 @@ class Miniupnpd:
             self.process.kill()
             self.process.wait()
         self.lab.nft(self.router, *(f"flush chain inet {TABLE} {chain}" for chain in CHAINS))
+
+    def restart(self):
+        """As a power cut does: what it has mapped is gone, and its epoch begins again."""
+        self.stop()
+        self._start(self._last_word)
+
+    def announce(self):
+        """Has it tell all hosts that its address or state has changed (RFC 6887, 14.1)."""
+        self.process.send_signal(signal.SIGUSR1)
 
     def _make_chains(self):
         lines = [f"add chain inet {TABLE} {chain}" for chain in CHAINS]
