@@ -14,6 +14,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "peer-cli/commands/routers.hpp"
 #include "peer-cli/commands/words.hpp"
 #include "peer-cli/session/nat_view.hpp"
 #include "protocol/dtls/certificate.hpp"
@@ -112,6 +113,7 @@ struct reporter::state {
   std::vector<ice::found> candidates;
   std::vector<ice::server_failed> silent;
   std::vector<session::nat_view> nats;
+  routers around;
 
   // A whole line in one write, so that lines of several writers don't mix.
   void write(int to, std::string line) {
@@ -165,6 +167,7 @@ struct reporter::state {
   }
   void tell(const session::local_candidate& e) {
     if (command == verb::gather) candidates.push_back(e.what);
+    around.note(e.what);
     json fields{{"side", "local"}};
     fields.update(to_json(e.what.what));
     fields["priority"] = e.what.what.priority;
@@ -212,33 +215,29 @@ struct reporter::state {
                      {"secure_ms", json_ms(e.took)}});
     say_more("encrypted, " + e.what.cipher + ", peer " + dtls::to_string(e.what.peer));
   }
-  json mapping_of(const portmap::mapping& m) {
-    return {{"protocol", portmap::to_string(m.how)},
-            {"gateway", to_string(m.gateway)},
-            {"internal", to_json(m.base, transport::udp)},
-            {"external", to_json(m.external, transport::udp)},
-            {"lifetime_s", m.lifetime.count()}};
-  }
   void tell(const portmap::mapped& e) {
-    auto fields = mapping_of(e.what);
+    around.note(e);
+    auto fields = to_json(e.what);
     fields["took_ms"] = json_ms(e.what.took);
     emit("port-mapped", std::move(fields));
     say_more(e.what.via() + " leads " + to_string(e.what.external) + " here");
   }
   void tell(const portmap::unmapped& e) {
-    emit("port-unmapped", mapping_of(e.what));
-    say_more(e.what.via() + " no longer leads " + to_string(e.what.external) + " here");
+    around.note(e);
+    emit("port-unmapped", to_json(e.what));
+    say_more(e.what.via() + " leads " + to_string(e.what.external) + " here no longer");
   }
   void tell(const portmap::answered& e) {
-    json fields{{"protocol", portmap::to_string(e.how)}, {"gateway", to_string(e.gateway)}};
+    around.note(e);
+    json fields{{"protocol", to_string(e.how)}, {"gateway", to_string(e.gateway)}};
     if (e.external) fields["external_address"] = to_string(*e.external);
     emit("gateway", std::move(fields));
   }
   void tell(const portmap::refused& e) {
-    emit("port-refused", {{"protocol", portmap::to_string(e.how)},
-                          {"gateway", to_string(e.gateway)},
-                          {"reason", e.reason}});
-    say_more(std::string(portmap::to_string(e.how)) + ':' + to_string(e.gateway) +
+    around.note(e);
+    emit("port-refused",
+         {{"protocol", to_string(e.how)}, {"gateway", to_string(e.gateway)}, {"reason", e.reason}});
+    say_more(std::string(to_string(e.how)) + ':' + to_string(e.gateway) +
              " refused to map a port: " + e.reason);
   }
   template <class Other>
@@ -336,6 +335,7 @@ void reporter::report(const std::string& outcome, const session::link* link,
   for (const auto& server : state_->silent)
     servers.push_back({{"server", server.url}, {"reason", server.reason}});
   fields["nat"] = state_->nats_as_json();
+  fields["routers"] = state_->around.list();
   if (state_->as_json) return state_->emit("report", std::move(fields));
 
   if (path) {
@@ -359,6 +359,7 @@ void reporter::report(const std::string& outcome, const session::link* link,
   if (why || state_->verbosity > 0) {
     for (const auto& view : state_->nats) state_->result("  NAT, " + nat_line(view));
   }
+  for (const auto& line : state_->around.lines()) state_->result("  router " + line);
   if (!link) return;
   state_->result("  timeline");
   for (const auto& entry : link->timeline()) {
@@ -410,6 +411,7 @@ void reporter::gather_table() {
   }
   for (const auto& server : state_->silent)
     state_->result("  " + server.url + ": " + server.reason);
+  for (const auto& one : state_->around.lines()) state_->result("  router " + one);
 }
 
 }  // namespace nat::commands

@@ -105,6 +105,12 @@ void runtime::follow_gateways() {
       if (one.interface == link && one.router.v4 == base.ip.v4) routers.push_back(one.router);
     }
     peer_.set_gateways(base, routers, clock::now());
+    if (!routers.empty() && !announcements_) {
+      announcements_.emplace(context_.get_executor(), [this](const endpoint& from, byte_view said) {
+        peer_.handle_announcement(from, said, clock::now());
+        pump();
+      });
+    }
   }
 }
 

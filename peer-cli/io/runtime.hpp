@@ -16,6 +16,7 @@
 #include <boost/asio/signal_set.hpp>
 #include <boost/asio/steady_timer.hpp>
 
+#include "peer-cli/io/announcements.hpp"
 #include "peer-cli/io/gateways.hpp"
 #include "peer-cli/io/http_exchange.hpp"
 #include "peer-cli/io/interface_monitor.hpp"
@@ -110,7 +111,8 @@ class runtime {
   std::map<std::uint32_t, open_connection> streams_;
   std::map<std::uint32_t, std::unique_ptr<name_lookup>> lookups_;
   std::map<std::uint32_t, std::unique_ptr<http_exchange>> exchanges_;
-  std::map<endpoint, unsigned> links_;  // each socket's interface
+  std::optional<announcements> announcements_;  // once there is a router to hear
+  std::map<endpoint, unsigned> links_;          // each socket's interface
   command* command_ = nullptr;
   bool pumping_ = false, again_ = false, stopping_ = false;
   std::optional<time_point> armed_;
