@@ -33,6 +33,10 @@ event violation(std::string_view why) {
   return violation(close_code::protocol_error, why);
 }
 
+event not_utf8() {
+  return violation(close_code::invalid_payload, "a text is not UTF-8");
+}
+
 void unmask(byte_span payload, byte_view key) noexcept {
   std::byte pattern[8];
   for (std::size_t i = 0; i < sizeof pattern; ++i) pattern[i] = key[i % 4];
@@ -156,22 +160,27 @@ std::optional<event> decoder::take_frame(const header& head, byte_span payload) 
 
 std::optional<event> decoder::take_data(const header& head, std::string_view payload) {
   if (!in_message_ && head.fin) {
-    const auto message = whole(head.op, payload);
-    return message.what == event::type::violation ? last(message) : message;
+    if (head.op == opcode::binary) return event{event::type::binary, payload};
+    return is_utf8(payload) ? event{event::type::text, payload} : last(not_utf8());
   }
-  if (!in_message_) message_op_ = head.op;
+  if (!in_message_) {
+    message_op_ = head.op;
+    checked_ = 0;
+  }
   message_ += payload;
   in_message_ = !head.fin;
+  if (message_op_ == opcode::text && !check_message()) return last(not_utf8());
   if (in_message_) return event{event::type::fragment};
   deliver_message_ = true;
-  const auto message = whole(message_op_, message_);
-  return message.what == event::type::violation ? last(message) : message;
+  return event{message_op_ == opcode::binary ? event::type::binary : event::type::text, message_};
 }
 
-event decoder::whole(opcode op, std::string_view message) const {
-  if (op == opcode::binary) return {event::type::binary, message};
-  if (!is_utf8(message)) return violation(close_code::invalid_payload, "a text is not UTF-8");
-  return {event::type::text, message};
+// Each part as it comes: a message that can't become UTF-8 is not waited for.
+bool decoder::check_message() {
+  const auto good = whole_characters(std::string_view(message_).substr(checked_));
+  if (!good) return false;
+  checked_ += *good;
+  return in_message_ || checked_ == message_.size();
 }
 
 void decoder::keep_rest() {

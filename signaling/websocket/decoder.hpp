@@ -22,7 +22,7 @@ namespace nat::websocket {
 
 struct event {
   enum class type : std::uint8_t {
-    text,      // a whole message, valid UTF-8
+    text,      // a whole message, valid UTF-8 (each part is checked when it comes)
     binary,    // a whole message
     fragment,  // a part of a message came; counted so that empty parts are no free lunch
     ping,      // payload to be echoed
@@ -57,15 +57,16 @@ class decoder {
   [[nodiscard]] std::optional<event> violation_of(const header&) const;
   [[nodiscard]] std::optional<event> take_frame(const header&, byte_span payload);
   [[nodiscard]] std::optional<event> take_data(const header&, std::string_view payload);
-  [[nodiscard]] event whole(opcode, std::string_view message) const;
+  [[nodiscard]] bool check_message();
   void keep_rest();
   event last(event);
 
   std::size_t max_message_;
-  byte_span input_{};     // what is being read: the caller's octets or kept_
-  std::string kept_;      // an incomplete frame
-  std::string message_;   // the parts of a fragmented message so far
-  std::size_t done_ = 0;  // octets at the front of kept_ that have been read
+  byte_span input_{};        // what is being read: the caller's octets or kept_
+  std::string kept_;         // an incomplete frame
+  std::string message_;      // the parts of a fragmented message so far
+  std::size_t done_ = 0;     // octets at the front of kept_ that have been read
+  std::size_t checked_ = 0;  // of message_, where it is text: whole characters
   opcode message_op_ = opcode::text;
   bool in_message_ = false, ended_ = false, deliver_message_ = false;
 };

@@ -1,5 +1,6 @@
 #include "signaling/websocket/utf8.hpp"
 
+#include <algorithm>
 #include <cstdint>
 #include <cstring>
 
@@ -37,19 +38,27 @@ std::size_t ascii_run(const char* text, std::size_t size) noexcept {
 
 }  // namespace
 
-bool is_utf8(std::string_view text) noexcept {
+std::optional<std::size_t> whole_characters(std::string_view text) noexcept {
   const auto octet = [&](std::size_t at) { return static_cast<unsigned char>(text[at]); };
   for (std::size_t i = 0;;) {
     i += ascii_run(text.data() + i, text.size() - i);
-    if (i == text.size()) return true;
+    if (i == text.size()) return i;
     const auto expected = form_of(octet(i));
-    if (expected.length == 0 || text.size() - i < expected.length) return false;
-    if (octet(i + 1) < expected.low || octet(i + 1) > expected.high) return false;
-    for (std::size_t k = 2; k < expected.length; ++k) {
-      if ((octet(i + k) & 0xc0) != 0x80) return false;
+    if (expected.length == 0) return std::nullopt;
+    const auto there = std::min(expected.length, text.size() - i);
+    if (there > 1 && (octet(i + 1) < expected.low || octet(i + 1) > expected.high)) {
+      return std::nullopt;
     }
+    for (std::size_t k = 2; k < there; ++k) {
+      if ((octet(i + k) & 0xc0) != 0x80) return std::nullopt;
+    }
+    if (there < expected.length) return i;
     i += expected.length;
   }
+}
+
+bool is_utf8(std::string_view text) noexcept {
+  return whole_characters(text) == text.size();
 }
 
 }  // namespace nat::websocket

@@ -139,6 +139,18 @@ TEST_CASE("violations of the protocol") {
   }
 }
 
+TEST_CASE(
+    "a part that can't become UTF-8 ends the message at once, an unfinished character waits") {
+  const client_frame begin{.fin = false}, more{.opcode = 0, .fin = false};
+  const auto bad = decode(frame("\xce", begin) + frame("\xba\xe1\xbd", more) + frame("\xc0", more));
+  REQUIRE(bad.size() == 3);
+  CHECK(bad[1].what == type::fragment);
+  CHECK(bad[2].what == type::violation);
+  CHECK(bad[2].code == close_code::invalid_payload);
+  const auto binary = decode(frame("\xff", {.opcode = 2, .fin = false}) + frame("\xff", more));
+  CHECK(binary.back().what == type::fragment);
+}
+
 TEST_CASE("a message that is too large is refused by its header alone") {
   decoder d(1000);
   auto header = frame(std::string(1001, 'x')).substr(0, 8);
