@@ -154,8 +154,10 @@ struct reporter::state {
   }
 
   void tell(const session::registered& e) {
-    emit("registered",
-         {{"peer_id", e.peer_id}, {"server", server}, {"ice_servers", e.ice_servers}});
+    emit("registered", {{"peer_id", e.peer_id},
+                        {"server", server},
+                        {"ice_servers", e.ice_servers},
+                        {"again", e.again}});
     if (e.again) return say_more("registered again");
     say("registered as " + e.peer_id);
     if (command != verb::listen || verbosity < 0) return;
@@ -163,6 +165,7 @@ struct reporter::state {
         e.peer_id);
   }
   void tell(const session::signaling_lost& e) {
+    emit("signaling-lost", {{"reason", e.reason}, {"retry_ms", json_ms(e.retry_in)}});
     say("signaling: " + e.reason + "; trying again in " + short_ms(e.retry_in));
   }
   void tell(const session::local_candidate& e) {

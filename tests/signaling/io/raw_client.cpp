@@ -3,6 +3,7 @@
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -24,7 +25,12 @@ raw_client::raw_client(const endpoint& server, const tls_settings& how, start wh
   if (where == start::upgraded) upgrade();
 }
 
-void raw_client::connect(const endpoint& server) {
+raw_client::raw_client(const endpoint& server, const char* from, start how) {
+  connect(server, from);
+  if (how == start::upgraded) upgrade();
+}
+
+void raw_client::connect(const endpoint& server, const char* from) {
   socket_ = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
   sockaddr_in to{};
   to.sin_family = AF_INET;
@@ -35,6 +41,11 @@ void raw_client::connect(const endpoint& server) {
   ::setsockopt(socket_, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
   const int on = 1;
   ::setsockopt(socket_, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+  sockaddr_in source{};
+  source.sin_family = AF_INET;
+  ::inet_pton(AF_INET, from, &source.sin_addr);
+  ::setsockopt(socket_, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof on);
+  REQUIRE(::bind(socket_, reinterpret_cast<const sockaddr*>(&source), sizeof source) == 0);
   REQUIRE(::connect(socket_, reinterpret_cast<const sockaddr*>(&to), sizeof to) == 0);
 }
 
@@ -152,6 +163,13 @@ std::string raw_client::join(std::string_view name, std::string_view more_member
   return answer;
 }
 
+bool raw_client::ended_within(int milliseconds) {
+  pollfd wanted{.fd = socket_, .events = POLLIN, .revents = 0};
+  if (::poll(&wanted, 1, milliseconds) <= 0) return false;
+  char buffer[4096];
+  return ::recv(socket_, buffer, sizeof buffer, 0) <= 0;
+}
+
 void raw_client::abort() {
   const linger reset{.l_onoff = 1, .l_linger = 0};
   ::setsockopt(socket_, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
@@ -177,6 +195,13 @@ std::string http_get(const endpoint& server, std::string_view path) {
   auto text = c.read_head();
   for (std::string more; !(more = c.read_head()).empty();) text += more;
   return text;
+}
+
+double metric(const endpoint& admin, const std::string& name) {
+  const auto text = http_get(admin, "/metrics");
+  const auto at = text.find('\n' + name + ' ');
+  REQUIRE(at != text.npos);
+  return std::stod(text.substr(at + name.size() + 2));
 }
 
 }  // namespace nat::test

@@ -39,6 +39,8 @@ class raw_client {
  public:
   enum class start { tcp_only, upgraded };
   explicit raw_client(const endpoint& server, start = start::upgraded);
+  // From an address of 127/8: what is counted by address counts it apart.
+  raw_client(const endpoint& server, const char* from, start = start::upgraded);
   raw_client(const endpoint& server, const tls_settings&, start = start::upgraded);
   ~raw_client();
   raw_client(raw_client&& other) noexcept;
@@ -60,6 +62,8 @@ class raw_client {
   unsigned read_close();
   // Registers and returns the answer.
   std::string join(std::string_view name, std::string_view more_members = {});
+  // Waits so long for the server to end the connection, and takes what it says until then.
+  [[nodiscard]] bool ended_within(int milliseconds);
   void abort();  // with a reset
   [[nodiscard]] bool shows(const test_certificate&) const;
   [[nodiscard]] session_ptr session() const;
@@ -68,7 +72,7 @@ class raw_client {
   [[nodiscard]] bool closed_in_order() const;
 
  private:
-  void connect(const endpoint& server);
+  void connect(const endpoint& server, const char* from = "127.0.0.1");
   void secure(const tls_settings&);
   void upgrade();
   bool fill(std::size_t size);
@@ -84,5 +88,7 @@ inline constexpr std::string_view upgrade_request =
 
 // The response to a GET, to its end.
 [[nodiscard]] std::string http_get(const endpoint& server, std::string_view path);
+// One figure of /metrics.
+[[nodiscard]] double metric(const endpoint& admin, const std::string& name);
 
 }  // namespace nat::test

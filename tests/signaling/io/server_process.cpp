@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -132,6 +133,11 @@ void server_process::wait_for(std::string_view end_of_line) const {
 
 bool server_process::alive() const {
   return ::waitpid(pid_, nullptr, WNOHANG) == 0;
+}
+
+void server_process::limit_descriptors(unsigned count) const {
+  const rlimit limit{count, count};
+  REQUIRE(::prlimit(pid_, RLIMIT_NOFILE, &limit, nullptr) == 0);
 }
 
 std::size_t server_process::resident_bytes() const {

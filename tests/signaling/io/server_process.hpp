@@ -32,6 +32,8 @@ class server_process {
   // Reads its log until a line ends so.
   void wait_for(std::string_view end_of_line) const;
   [[nodiscard]] bool alive() const;
+  // How many files and sockets it may have from here on.
+  void limit_descriptors(unsigned count) const;
   [[nodiscard]] std::size_t resident_bytes() const;
 
   [[nodiscard]] const std::string& ready_text() const noexcept { return ready_; }

@@ -32,13 +32,6 @@ std::string offer(std::string_view target, std::string_view sdp) {
          "\"}";
 }
 
-double metric(const server_process& server, const std::string& name) {
-  const auto text = http_get(server.admin, "/metrics");
-  const auto at = text.find('\n' + name + ' ');
-  REQUIRE(at != text.npos);
-  return std::stod(text.substr(at + name.size() + 2));
-}
-
 TEST_CASE("wss: both versions of TLS, on both event loops, messages of any size") {
   const test_certificate certificate;
   server_process server(with(certificate, {"--threads", "2"}));
@@ -61,22 +54,22 @@ TEST_CASE("wss: both versions of TLS, on both event loops, messages of any size"
     CHECK(al.read_close() == 1000);
     CHECK(al.closed_in_order());
   }
-  CHECK(metric(server, "signaling_tls_handshakes_total") == 16);
-  CHECK(metric(server, "signaling_tls_failures_total") == 0);
+  CHECK(metric(server.admin, "signaling_tls_handshakes_total") == 16);
+  CHECK(metric(server.admin, "signaling_tls_failures_total") == 0);
 }
 
 TEST_CASE("a client that comes back resumes its session, on whichever loop") {
   const test_certificate certificate;
   server_process server(with(certificate, {"--threads", "2"}));
   for (const int version : {TLS1_2_VERSION, TLS1_3_VERSION}) {
-    const auto before = metric(server, "signaling_tls_resumed_total");
+    const auto before = metric(server.admin, "signaling_tls_resumed_total");
     raw_client first(server.websocket, {.version = version});
     const auto ticket = first.session();
     for (int i = 0; i < 4; ++i) {
       raw_client again(server.websocket, {.version = version, .session = ticket.get()});
       again.join("al" + std::to_string(version) + std::to_string(i));
     }
-    CHECK(metric(server, "signaling_tls_resumed_total") == before + 4);
+    CHECK(metric(server.admin, "signaling_tls_resumed_total") == before + 4);
   }
 }
 
@@ -147,7 +140,7 @@ TEST_CASE("HTTP in the clear is told to speak TLS, garbage gets one clean close"
     const auto last_words = stranger.read_head();  // an alert at most
     CHECK(last_words.size() <= 7);
   }
-  CHECK(metric(server, "signaling_tls_failures_total") == 5);
+  CHECK(metric(server.admin, "signaling_tls_failures_total") == 5);
   raw_client good(server.websocket, tls_settings{});
   good.join("al");
 }
@@ -216,7 +209,7 @@ TEST_CASE("beyond the limit of connections, no handshake is begun") {
   raw_client second(server.websocket, tcp_only);
   CHECK(second.read_head().empty());
   al.join("al");
-  CHECK(metric(server, "signaling_connections_rejected_total") == 1);
+  CHECK(metric(server.admin, "signaling_connections_rejected_total") == 1);
 }
 
 }  // namespace

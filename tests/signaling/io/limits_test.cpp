@@ -1,0 +1,242 @@
+// What a public host has to stand: one hostile client after the other, each against the whole
+// server, and beside each a good one that must not notice.
+
+#include <deque>
+
+#include "tests/certificate.hpp"
+#include "tests/check.hpp"
+#include "tests/signaling/hub/switchboard.hpp"
+#include "tests/signaling/io/raw_client.hpp"
+#include "tests/signaling/io/server_process.hpp"
+
+namespace nat::test {
+namespace {
+
+constexpr auto tcp_only = raw_client::start::tcp_only;
+constexpr std::size_t a_few_mebibytes = 8U << 20;
+
+std::string offer(std::string_view target, std::string_view sdp = "v=0") {
+  return R"({"type":"offer","target":")" + std::string(target) + R"(","sdp":")" + std::string(sdp) +
+         "\"}";
+}
+
+std::string code_of(const std::string& error) {
+  return field(error, "code");
+}
+
+// Somebody who behaves, and is served whatever goes on beside.
+class good_client {
+ public:
+  explicit good_client(const server_process& server) : client_(server.websocket, "127.0.0.9") {
+    client_.join("good");
+  }
+  void check_served() {
+    client_.say(offer("good", "still here"));
+    CHECK(field(client_.hear(), "sdp") == "still here");
+  }
+
+ private:
+  raw_client client_;
+};
+
+// Says `octets` one by one, over and over, each as soon as 10 ms have passed in which the server
+// did not end the connection; at most as many as 10 s take.
+void drip(raw_client& c, std::string_view octets) {
+  for (std::size_t i = 0; i < 1000; ++i) {
+    if (!c.send_raw(octets.substr(i % octets.size(), 1)) || c.ended_within(10)) return;
+  }
+  FAIL("a client that drips was not ended in 10 s");
+}
+
+// Once the server has seen others go.
+bool admitted_at_last(const server_process& server, const char* from) {
+  for (int i = 0; i < 10'000; ++i) {
+    raw_client c(server.websocket, from, tcp_only);
+    c.send_raw(std::string(upgrade_request) + "\r\n");
+    if (c.read_head().starts_with("HTTP/1.1 101 ")) return true;
+  }
+  return false;
+}
+
+std::string copies(std::string_view octets, int count) {
+  std::string out;
+  for (int i = 0; i < count; ++i) out += octets;
+  return out;
+}
+
+TEST_CASE("slowloris: octets that trickle do not put off the time limit of any stage") {
+  const test_certificate certificate;
+  const std::vector<std::string> times{"--register-timeout", "0.5", "--idle-timeout", "1"};
+  SUBCASE("the upgrade, a header that never ends") {
+    server_process server(times);
+    raw_client c(server.websocket, tcp_only);
+    c.send_raw("GET / HTTP/1.1\r\nX: ");
+    drip(c, "x");
+  }
+  SUBCASE("a frame before the registration") {
+    server_process server(times);
+    raw_client c(server.websocket);
+    c.send_raw(frame(std::string(60'000, 'x')).substr(0, 100));
+    drip(c, "x");
+  }
+  SUBCASE("parts of a message before the registration") {
+    server_process server(times);
+    raw_client c(server.websocket);
+    c.send_raw(frame("{", {.fin = false}));
+    drip(c, frame(" ", {.opcode = 0, .fin = false}));
+  }
+  SUBCASE("a frame of a registered client") {
+    server_process server({"--idle-timeout", "0.6"});
+    raw_client c(server.websocket);
+    c.join("al");
+    c.send_raw(frame(std::string(60'000, 'x')).substr(0, 100));
+    drip(c, "x");
+  }
+  SUBCASE("TLS, a record that never ends") {
+    auto options = times;
+    for (const auto& word : {std::string("--tls-cert"), certificate.file(),
+                             std::string("--tls-key"), certificate.key_file()}) {
+      options.push_back(word);
+    }
+    server_process server(options);
+    raw_client c(server.websocket, tcp_only);
+    c.send_raw(std::string("\x16\x03\x01\x3f\x00\x01\x00\x3e\xfc\x03\x03", 11));
+    drip(c, "x");
+    raw_client half(server.websocket, tls_settings{}, tcp_only);
+    half.send_raw("GET / HTTP/1.1\r\nX: ");
+    drip(half, "x");
+  }
+}
+
+TEST_CASE("a flood of half-open connections takes one address's share and nobody else's") {
+  server_process server(
+      {"--max-connections-per-address", "64", "--register-timeout", "0.5", "--threads", "1"});
+  good_client good(server);
+  std::deque<raw_client> flood;
+  for (int i = 0; i < 64; ++i) {
+    flood.emplace_back(server.websocket, tcp_only);
+    if (i % 2) flood.back().send_raw("GET / HTTP/1.1\r\n");
+  }
+  CHECK(raw_client(server.websocket, tcp_only).read_head().starts_with("HTTP/1.1 503 "));
+  good.check_served();
+  raw_client other(server.websocket, "127.0.0.2");
+  other.join("other");
+  for (auto& c : flood) CHECK(c.read_head().empty());
+  raw_client again(server.websocket);  // the share is free again
+  again.join("again");
+}
+
+TEST_CASE("the total of connections is bounded, whatever addresses they come from") {
+  server_process server({"--max-connections", "4", "--threads", "2"});
+  good_client good(server);
+  raw_client a(server.websocket, "127.0.0.2"), b(server.websocket, "127.0.0.3");
+  raw_client c(server.websocket, "127.0.0.4");
+  raw_client fifth(server.websocket, "127.0.0.5", tcp_only);
+  CHECK(fifth.read_head().starts_with("HTTP/1.1 503 "));
+  good.check_served();
+  c.send_raw(close_frame(1000));
+  CHECK(c.read_close() == 1000);
+  c.abort();
+  CHECK(admitted_at_last(server, "127.0.0.5"));
+}
+
+TEST_CASE(
+    "a flood of registrations: refused, then closed; under names of its own, held and let go") {
+  server_process server({"--resume-window", "0.2", "--threads", "1"});
+  good_client good(server);
+  raw_client al(server.websocket);
+  al.join("al");
+  al.send_raw(copies(frame(R"({"type":"register","peer_id":"al2"})"), 1000));
+  auto answer = code_of(al.hear());
+  CHECK(answer == "already-registered");
+  while (answer == "already-registered") answer = code_of(al.hear());
+  CHECK(answer == "rate-limited");
+  CHECK(al.read_close() == 1008);
+  const auto before = server.resident_bytes();
+  for (int i = 0; i < 500; ++i) {
+    raw_client one(server.websocket);
+    one.join("name-" + std::to_string(i));
+    one.abort();
+  }
+  good.check_served();
+  const auto names = [&](const char* which) { return metric(server.admin, which); };
+  while (names("signaling_names") > 1) {
+  }
+  CHECK(names("signaling_names_held") <= 501);
+  // Names are let go when somebody comes or goes.
+  while (names("signaling_names_held") > 1) {
+    raw_client visitor(server.websocket);
+    visitor.join("visitor");
+    visitor.send_raw(close_frame(1000));
+    visitor.read_close();
+  }
+  CHECK(server.resident_bytes() < before + a_few_mebibytes);
+}
+
+TEST_CASE("floods of control frames and of empty parts are charged like messages") {
+  server_process server;
+  good_client good(server);
+  const auto part = frame("", {.opcode = 0, .fin = false});
+  for (const auto& [first, repeated] : {std::pair{std::string(), frame("", {.opcode = 9})},
+                                        {"", frame("x", {.opcode = 10})},
+                                        {frame("", {.fin = false}), part},
+                                        {"", frame("x", {.opcode = 2})}}) {
+    raw_client al(server.websocket);
+    al.send_raw(first + copies(repeated, 1000));
+    CHECK(al.read_close() == 1008);
+  }
+  good.check_served();
+}
+
+TEST_CASE("whoever pings and never reads fills no memory, even without a rate") {
+  server_process server({"--messages-per-second", "0"});
+  good_client good(server);
+  raw_client al(server.websocket);
+  al.join("al");
+  const auto before = server.resident_bytes();
+  const auto pings = copies(frame(std::string(125, 'x'), {.opcode = 9}), 1000);
+  for (int i = 0; i < 200; ++i) REQUIRE(al.send_raw(pings));
+  good.check_served();
+  CHECK(server.resident_bytes() < before + a_few_mebibytes);
+}
+
+TEST_CASE("whoever asks and never reads the answers is cut off at its own queue's limit") {
+  server_process server({"--messages-per-second", "0", "--send-queue-bytes", "65536"});
+  good_client good(server);
+  raw_client al(server.websocket);
+  al.join("al");
+  const auto before = server.resident_bytes();
+  const auto questions = copies(frame(offer("nobody")), 100);
+  for (int i = 0; al.send_raw(questions); ++i) REQUIRE(i < 10'000);
+  good.check_served();
+  CHECK(server.resident_bytes() < before + a_few_mebibytes);
+  while (metric(server.admin, "signaling_connections") > 1) {
+  }
+}
+
+TEST_CASE("a close is not waited for: neither its answer nor the end of what the client says") {
+  server_process server;
+  good_client good(server);
+  raw_client mute(server.websocket), talker(server.websocket);
+  mute.send_raw(frame("x", {.opcode = 3}));
+  talker.send_raw(frame("x", {.opcode = 3}));
+  CHECK(mute.read_close() == 1002);  // up to the end of the connection, which comes by itself
+  const std::string more(65'536, 'x');
+  for (int i = 0; talker.send_raw(more); ++i) REQUIRE(i < 1000);
+  good.check_served();
+}
+
+TEST_CASE("without file descriptors the server turns newcomers away and serves who is there") {
+  server_process server({"--threads", "1"});
+  server.limit_descriptors(48);
+  good_client good(server);
+  std::deque<raw_client> flood;
+  for (int i = 0; i < 60; ++i) flood.emplace_back(server.websocket, tcp_only);
+  CHECK(flood.back().read_head().empty());  // taken and dropped, not left to wait
+  good.check_served();
+  flood.clear();
+  CHECK(admitted_at_last(server, "127.0.0.1"));
+}
+
+}  // namespace
+}  // namespace nat::test
