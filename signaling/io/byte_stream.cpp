@@ -17,7 +17,8 @@ byte_stream::reading byte_stream::receive(workspace& w) {
   if (n <= 0) return {.ended = true};
   const auto size = static_cast<std::size_t>(n);
   const auto octets = byte_span(w.read).first(size);
-  if (tls_) {
+  if (ending_) {  // nobody asks for it any more
+  } else if (tls_) {
     tls_->session.feed(octets);
   } else {
     w.unread = octets;

@@ -28,7 +28,7 @@ class byte_stream {
     bool more = false;  // there may be more at once
   };
   // Reads once. next() gives what came until it is empty, before any other byte_stream of the loop
-  // reads; what is not asked for is lost.
+  // reads; what is not asked for is lost, and so is what comes after end().
   [[nodiscard]] reading receive(workspace&);
   [[nodiscard]] byte_span next(workspace&);
   // TLS has come to an end, in order or not; nothing can be read or written.

@@ -188,6 +188,22 @@ TEST_CASE("over TLS too, a client that does not read is cut off and no other wai
   while (!answer.contains("\"offer\"")) answer = al.hear();
 }
 
+TEST_CASE("over TLS too, who talks on after the close is not listened to, and ends nobody else") {
+  const test_certificate certificate;
+  server_process server(with(certificate, {"--threads", "1"}));
+  raw_client good(server.websocket, tls_settings{});
+  good.join("good");
+  for (const auto& last : {close_frame(1000), frame("x", {.opcode = 3})}) {
+    raw_client al(server.websocket, tls_settings{});
+    al.send_raw(last);
+    REQUIRE(al.read().has_value());
+    const auto more = frame(std::string(60'000, 'x'));
+    for (int i = 0; al.send_raw(more); ++i) REQUIRE(i < 1000);
+    good.say(offer("good", "still here"));
+    CHECK(field(good.hear(), "sdp") == "still here");
+  }
+}
+
 TEST_CASE("a drain is told over TLS, and ends with close_notify") {
   const test_certificate certificate;
   server_process server(with(certificate));
