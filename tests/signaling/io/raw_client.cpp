@@ -19,8 +19,9 @@ raw_client::raw_client(const endpoint& server, start how) {
   if (how == start::upgraded) upgrade();
 }
 
-raw_client::raw_client(const endpoint& server, const tls_settings& how, start where) {
-  connect(server);
+raw_client::raw_client(const endpoint& server, const tls_settings& how, start where,
+                       const char* from) {
+  connect(server, from);
   secure(how);
   if (where == start::upgraded) upgrade();
 }
@@ -168,6 +169,11 @@ bool raw_client::ended_within(int milliseconds) {
   if (::poll(&wanted, 1, milliseconds) <= 0) return false;
   char buffer[4096];
   return ::recv(socket_, buffer, sizeof buffer, 0) <= 0;
+}
+
+void raw_client::quiet_for(int milliseconds) const {
+  pollfd wanted{.fd = socket_, .events = POLLIN, .revents = 0};
+  ::poll(&wanted, 1, milliseconds);
 }
 
 void raw_client::abort() {

@@ -41,7 +41,8 @@ class raw_client {
   explicit raw_client(const endpoint& server, start = start::upgraded);
   // From an address of 127/8: what is counted by address counts it apart.
   raw_client(const endpoint& server, const char* from, start = start::upgraded);
-  raw_client(const endpoint& server, const tls_settings&, start = start::upgraded);
+  raw_client(const endpoint& server, const tls_settings&, start = start::upgraded,
+             const char* from = "127.0.0.1");
   ~raw_client();
   raw_client(raw_client&& other) noexcept;
   raw_client(const raw_client&) = delete;
@@ -64,6 +65,8 @@ class raw_client {
   std::string join(std::string_view name, std::string_view more_members = {});
   // Waits so long for the server to end the connection, and takes what it says until then.
   [[nodiscard]] bool ended_within(int milliseconds);
+  // Lets so much time pass, less if the server has something to say.
+  void quiet_for(int milliseconds) const;
   void abort();  // with a reset
   [[nodiscard]] bool shows(const test_certificate&) const;
   [[nodiscard]] session_ptr session() const;

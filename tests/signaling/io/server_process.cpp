@@ -55,6 +55,15 @@ std::string read_until(int descriptor, std::string_view end) {
   return text;
 }
 
+std::string read_to_end(int descriptor) {
+  std::string text;
+  char buffer[4096];
+  for (ssize_t n = 0; (n = ::read(descriptor, buffer, sizeof buffer)) > 0;) {
+    text.append(buffer, static_cast<std::size_t>(n));
+  }
+  return text;
+}
+
 int exit_status(pid_t pid) {
   int status = 0;
   REQUIRE(::waitpid(pid, &status, 0) == pid);
@@ -77,10 +86,7 @@ endpoint first_endpoint(const std::string& json, const std::string& key) {
 finished run_server(std::vector<std::string> arguments) {
   const auto c = start(arguments);
   finished out;
-  char buffer[4096];
-  for (ssize_t n = 0; (n = ::read(c.errors, buffer, sizeof buffer)) > 0;) {
-    out.errors.append(buffer, static_cast<std::size_t>(n));
-  }
+  out.errors = read_to_end(c.errors);
   ::close(c.errors);
   out.status = exit_status(c.pid);
   return out;
@@ -129,6 +135,10 @@ void server_process::wait_for(std::string_view end_of_line) const {
   const auto end = std::string(end_of_line) + '\n';
   const auto said = read_until(errors_, end);
   REQUIRE_MESSAGE(said.ends_with(end), said);
+}
+
+std::string server_process::last_words() const {
+  return read_to_end(errors_);
 }
 
 bool server_process::alive() const {

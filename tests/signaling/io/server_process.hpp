@@ -31,6 +31,8 @@ class server_process {
   [[nodiscard]] int wait();
   // Reads its log until a line ends so.
   void wait_for(std::string_view end_of_line) const;
+  // What it has said that was not waited for, once it has ended.
+  [[nodiscard]] std::string last_words() const;
   [[nodiscard]] bool alive() const;
   // How many files and sockets it may have from here on.
   void limit_descriptors(unsigned count) const;
