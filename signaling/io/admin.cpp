@@ -49,8 +49,9 @@ class visit : public std::enable_shared_from_this<visit> {
     if (!get.good) return respond(http_response(get.status, "Only GET without a body.\n"));
     if (get.path == "/healthz") return respond(http_response(200, "ok\n"));
     if (get.path == "/readyz") {
-      const bool ready = answers_.ready();
-      return respond(http_response(ready ? 200 : 503, ready ? "ready\n" : "not ready\n"));
+      const auto [ready, details] = answers_.ready();
+      return respond(
+          http_response(ready ? 200 : 503, (ready ? "ready\n" : "not ready\n") + details));
     }
     if (get.path != "/metrics") {
       return respond(http_response(404, "There are /healthz, /readyz and /metrics.\n"));

@@ -6,6 +6,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
@@ -15,8 +16,19 @@
 
 namespace nat::signaling::io {
 
+// What /readyz says: all of it must hold, one line each.
+struct readiness {
+  bool ready = true;
+  std::string details;
+
+  void require(std::string_view what, bool holds) {
+    ready = ready && holds;
+    details.append(what).append(holds ? ": ok\n" : ": failed\n");
+  }
+};
+
 struct admin_answers {
-  std::function<bool()> ready;
+  std::function<readiness()> ready;
   // Calls back, on the admin's thread, with the text.
   std::function<void(std::function<void(std::string)>)> metrics;
 };

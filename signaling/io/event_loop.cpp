@@ -17,6 +17,7 @@ using namespace std::chrono_literals;
 constexpr auto tick_interval = 250ms;
 constexpr auto handshake_timeout = 10s;
 constexpr auto end_timeout = 2s;
+constexpr auto stuck_after = 5s;
 constexpr std::size_t max_inbox = 16'384;  // messages from other loops
 
 }  // namespace
@@ -38,6 +39,7 @@ event_loop::event_loop(std::uint32_t number, const shared_parts& shared)
                 .left = [&door = shared.door](const auto& client) { door.leave(client); }}) {
   stun_.use_streams(streams_);
   update_clock();
+  ticked_ = now_;
 }
 
 event_loop::~event_loop() = default;
@@ -256,6 +258,7 @@ void event_loop::arm_tick() {
 
 void event_loop::tick() {
   update_clock();
+  ticked_.store(now_, std::memory_order_relaxed);
   note_lag(now_ - tick_.expiry());
   const auto unix_now = std::time(nullptr);
   exchange_.handle_unix_time(unix_now);
@@ -283,6 +286,10 @@ void event_loop::note_written() {
   const auto written = std::chrono::steady_clock::now();
   for (const auto& u : unwritten_) forwarding_.observe(written - u.arrived, u.messages);
   unwritten_.clear();
+}
+
+bool event_loop::turned(time_point now) const noexcept {
+  return now - ticked_.load(std::memory_order_relaxed) < stuck_after;
 }
 
 void event_loop::note_lag(duration late) {

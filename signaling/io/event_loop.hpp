@@ -63,6 +63,9 @@ class event_loop {
   void post(std::function<void()>);
   void stop() { context_.stop(); }
 
+  // It has come round in the last five seconds, or has just been made.
+  [[nodiscard]] bool turned(time_point now) const noexcept;
+
   // On this loop's thread.
   void drain(std::function<void()> on_empty);
   void use_access(std::shared_ptr<const hub::access> policy) {
@@ -147,6 +150,7 @@ class event_loop {
   std::vector<hub::envelope> inbox_;
   std::function<void()> on_empty_;
   time_point now_;
+  std::atomic<time_point> ticked_;  // the one thing of it that other threads read
   std::size_t alive_ = 0;
   std::uint64_t rejected_ = 0;
   std::array<duration, 2> worst_lag_{};  // of this half minute and of the one before

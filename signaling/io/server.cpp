@@ -159,8 +159,17 @@ class server {
     addresses_.admin = local_endpoint(socket.get());
     admin_ = std::make_unique<admin>(
         loops_[0]->context(), std::move(socket),
-        admin_answers{[this] { return !draining_; },
+        admin_answers{[this] { return look_ready(); },
                       [this](std::function<void(std::string)> tell) { gather(std::move(tell)); }});
+  }
+
+  [[nodiscard]] readiness look_ready() const {
+    readiness out;
+    out.require("accepting", !draining_);
+    const auto now = std::chrono::steady_clock::now();
+    out.require("event loops",
+                std::ranges::all_of(loops_, [now](const auto& l) { return l->turned(now); }));
+    return out;
   }
 
   void plan_announcement(const tls::server_context* tls) {

@@ -231,7 +231,9 @@ TEST_CASE("health, readiness and metrics") {
   al.say("x");
   al.hear();
   CHECK(http_get(server.admin, "/healthz").starts_with("HTTP/1.1 200 OK\r\n"));
-  CHECK(http_get(server.admin, "/readyz?x=1").starts_with("HTTP/1.1 200 OK\r\n"));
+  const auto ready = http_get(server.admin, "/readyz?x=1");
+  CHECK(ready.starts_with("HTTP/1.1 200 OK\r\n"));
+  CHECK_MESSAGE(ready.ends_with("\r\n\r\nready\naccepting: ok\nevent loops: ok\n"), ready);
   const auto metrics = http_get(server.admin, "/metrics");
   CHECK(metrics.contains("text/plain; version=0.0.4"));
   for (const char* line : {"\nsignaling_connections 1\n", "\nsignaling_names 1\n",
