@@ -4,8 +4,11 @@
 #include <net/if.h>
 #include <netinet/in.h>
 
+#include <cerrno>
+#include <cstring>
 #include <memory>
 
+#include "signaling/io/sockets.hpp"
 #include "stun/io/sockaddr.hpp"
 
 namespace nat::signaling::io {
@@ -32,8 +35,14 @@ turn::server_config relay_config(const options& o, const std::string& secret,
   (o.external_address && !o.external_address->v4 ? c.external_v6 : c.external_v4) =
       o.external_address;
   const auto own = own_addresses();
-  c.fallback_v4 = fallback(own, true, c.external_v4);
-  c.fallback_v6 = fallback(own, false, c.external_v6);
+  if (!own) {
+    // Clients could reach through us what listens for this machine only.
+    throw startup_error{std::string("failed to list this machine's addresses: ") +
+                        std::strerror(errno) +
+                        " (a sandbox has to allow AF_NETLINK; or --no-turn)"};
+  }
+  c.fallback_v4 = fallback(*own, true, c.external_v4);
+  c.fallback_v6 = fallback(*own, false, c.external_v6);
   c.peers.allow = o.relay_allow;
   c.peers.deny = o.relay_deny;
   return c;
@@ -48,9 +57,9 @@ turn::ledger_limits relay_limits(const options& o) {
           .max_allocations_per_address = limit(o.max_allocations_per_address)};
 }
 
-std::vector<address> own_addresses() {
+std::optional<std::vector<address>> own_addresses() {
   ifaddrs* list = nullptr;
-  if (::getifaddrs(&list) != 0) return {};
+  if (::getifaddrs(&list) != 0) return std::nullopt;
   const std::unique_ptr<ifaddrs, decltype(&::freeifaddrs)> owner(list, &::freeifaddrs);
   std::vector<address> out;
   for (const auto* i = list; i != nullptr; i = i->ifa_next) {

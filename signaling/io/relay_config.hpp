@@ -2,6 +2,7 @@
 
 // What the options say about relays, as the TURN server of each loop is told it.
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -16,7 +17,7 @@ namespace nat::signaling::io {
 
 [[nodiscard]] turn::ledger_limits relay_limits(const options&);
 
-// This machine's own, of interfaces that are up.
-[[nodiscard]] std::vector<address> own_addresses();
+// This machine's own, of interfaces that are up. nullopt: the system does not say (errno).
+[[nodiscard]] std::optional<std::vector<address>> own_addresses();
 
 }  // namespace nat::signaling::io

@@ -156,7 +156,7 @@ void relay_service::tick(std::int64_t unix_seconds) {
   ended_.clear();
   server_.set_clock(unix_seconds, now_);
   if (own_addresses_read_ == time_point{} || now_ - own_addresses_read_ >= own_addresses_interval) {
-    server_.set_own_addresses(own_addresses());
+    if (auto own = own_addresses()) server_.set_own_addresses(std::move(*own));
     own_addresses_read_ = now_;
   }
   server_.handle_timeout(now_);

@@ -4,10 +4,14 @@
 usage: deb_test.py BUILD_FOLDER
 """
 
+import ctypes
 import json
+import os
 import pathlib
+import platform
 import re
 import shutil
+import struct
 import subprocess
 import sys
 import tempfile
@@ -29,6 +33,28 @@ for program in ("cpack", "dpkg-deb", "dpkg-shlibdeps", "file", "groff", "man"):
     if shutil.which(program) is None:
         print(f"{program} is missing")
         sys.exit(77)
+
+
+# What the unit lets the server open, and a filter that does as systemd then does.
+FAMILIES = {"INET": 2, "INET6": 10, "NETLINK": 16}
+
+
+def only_families(numbers):
+    """To be run in a child: socket() of other families fails with EAFNOSUPPORT (seccomp(2); x86-64)."""
+    load, equal, give = 0x20, 0x15, 0x06
+    body = [(load, 0, 0, 0), (equal, 0, len(numbers) + 2, 41), (load, 0, 0, 16)]  # the call's number; its first argument
+    body += [(equal, len(numbers) - i, 0, family) for i, family in enumerate(numbers)]
+    body += [(give, 0, 0, 0x00050000 | 97), (give, 0, 0, 0x7FFF0000)]
+    code = b"".join(struct.pack("HBBI", *line) for line in body)
+    text = ctypes.create_string_buffer(code)
+    program = struct.pack("HxxxxxxP", len(body), ctypes.addressof(text))
+    libc = ctypes.CDLL(None, use_errno=True)
+
+    def apply():
+        if libc.prctl(38, 1, 0, 0, 0) != 0 or libc.prctl(22, 2, program, 0, 0) != 0:
+            os._exit(99)
+    apply.kept = text
+    return apply
 
 
 def output(*command, **how):
@@ -98,12 +124,32 @@ class Package(unittest.TestCase):
             process.communicate(timeout=LIMIT)
         self.assertEqual(process.returncode, 0)
 
+    @unittest.skipUnless(platform.machine() == "x86_64", "the filter knows x86-64 only")
+    def test_the_server_lives_with_what_the_unit_lets_it_open(self):
+        ready = pathlib.Path(self.scratch.name, "restricted.json")
+        command = [self.root / "usr/bin/signaling-server", "--listen", "127.0.0.1:0", "--stun", "127.0.0.1:0", "--admin",
+                   "127.0.0.1:0", "--ready-file", ready]
+        process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True,
+                                   preexec_fn=only_families(list(FAMILIES.values())))
+        said = ""
+        for line in process.stderr:
+            said += line
+            if line.endswith(" ready\n"):
+                break
+        process.terminate()
+        process.communicate(timeout=LIMIT)
+        self.assertEqual(process.returncode, 0, said)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=LIMIT, preexec_fn=only_families([2, 10]))
+        self.assertEqual(done.returncode, 2, done.stderr)
+        self.assertIn("AF_NETLINK", done.stderr)
+
     def test_the_unit_is_one_that_systemd_understands_and_holds_it_back(self):
         if shutil.which("systemd-analyze") is None:
             self.skipTest("systemd-analyze is missing")
         unit = pathlib.Path(self.scratch.name, "signaling-server.service")
         text = (self.root / "usr/lib/systemd/system/signaling-server.service").read_text()
         self.assertIn("LimitNOFILE=", text)
+        self.assertIn("RestrictAddressFamilies=" + " ".join(f"AF_{name}" for name in FAMILIES) + "\n", text)
         # The page stands in no folder that this machine's man looks into.
         text = text.replace("Documentation=man:signaling-server(1)\n", "")
         unit.write_text(text.replace("/usr/bin/signaling-server", str(self.root / "usr/bin/signaling-server")))
