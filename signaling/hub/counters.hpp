@@ -20,13 +20,14 @@ enum class closing : std::uint8_t {
   superseded,
   draining,
   violation,  // of the WebSocket protocol
+  fenced,     // this server's lease in the cluster ran out
 };
-inline constexpr std::size_t closings = 8;
+inline constexpr std::size_t closings = 9;
 
 [[nodiscard]] constexpr std::string_view to_string(closing why) noexcept {
-  constexpr std::array<std::string_view, closings> names{"too-large", "flooding", "unregistered",
-                                                         "silent",    "too-slow", "superseded",
-                                                         "draining",  "violation"};
+  constexpr std::array<std::string_view, closings> names{"too-large", "flooding",  "unregistered",
+                                                         "silent",    "too-slow",  "superseded",
+                                                         "draining",  "violation", "fenced"};
   return names[static_cast<std::size_t>(why)];
 }
 

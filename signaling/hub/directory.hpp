@@ -28,6 +28,9 @@ struct claimed {
 };
 enum class claim_error : std::uint8_t { taken };
 
+// Stands for a loop where something is for, or comes from, another server of the cluster.
+inline constexpr std::uint32_t cluster_place = UINT32_MAX;
+
 enum class ending : std::uint8_t { clean, unclean };
 
 class directory {
@@ -38,6 +41,11 @@ class directory {
   [[nodiscard]] virtual std::expected<claimed, claim_error> claim(
       std::string_view name, const std::optional<std::string>& resume, const owner& by,
       time_point now) = 0;
+
+  // Enters what a cluster has granted, under the cluster's generation. What it supersedes here, if
+  // anything; an error if a later generation has been entered meanwhile.
+  [[nodiscard]] virtual std::expected<std::optional<owner>, claim_error> adopt(
+      std::string_view name, const owner& granted) = 0;
 
   struct route {
     bool sender_owns = false;  // false: another connection has taken the sender's name over

@@ -21,14 +21,15 @@ enum class error_code : std::uint8_t {
   rate_limited,
   going_away,
   internal,
+  cluster_unavailable,
 };
-inline constexpr std::size_t error_codes = 12;
+inline constexpr std::size_t error_codes = 13;
 
 [[nodiscard]] constexpr std::string_view to_string(error_code code) noexcept {
   constexpr std::array<std::string_view, error_codes> names{
-      "bad-message", "too-large",    "not-registered", "already-registered",
-      "bad-peer-id", "id-taken",     "unauthorized",   "peer-not-found",
-      "peer-busy",   "rate-limited", "going-away",     "internal"};
+      "bad-message", "too-large",    "not-registered",     "already-registered", "bad-peer-id",
+      "id-taken",    "unauthorized", "peer-not-found",     "peer-busy",          "rate-limited",
+      "going-away",  "internal",     "cluster-unavailable"};
   return names[static_cast<std::size_t>(code)];
 }
 

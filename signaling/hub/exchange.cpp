@@ -67,7 +67,7 @@ bool exchange::heard(std::uint32_t slot, time_point now) {
   rewind_outputs();
   auto& c = clients_[slot];
   ensure(c.connected);
-  if (c.closing) return false;
+  if (c.closing || fenced_off(now)) return false;
   c.heard_at = now;
   c.pinged = false;
   if (limits_.messages_per_second <= 0) return true;
@@ -120,25 +120,34 @@ void exchange::registers(std::uint32_t slot, const request& asked, time_point no
   const auto no = [&](error_code code, std::string message) {
     refuse(slot, code, std::move(message), request_type::register_);
   };
-  if (!c.name.empty()) {
-    return no(error_code::already_registered, "This connection is registered as " + c.name + '.');
+  if (!c.name.empty() || c.claiming) {
+    return no(error_code::already_registered,
+              c.claiming ? "A registration is under way."
+                         : "This connection is registered as " + c.name + '.');
   }
   if (!authorized(slot, asked, now)) return;
+  if (fence_ != nullptr) return claims(slot, asked);
   std::optional<std::string> resume;
   if (asked.resume) resume.emplace(*asked.resume);
   const auto granted = directory_.claim(asked.peer, resume, owner{loop_, slot, 0}, now);
   if (!granted) {
     return no(error_code::id_taken, "The name " + std::string(asked.peer) + " is taken.");
   }
-  c.name = asked.peer;
-  c.generation = granted->generation;
+  grant(slot, asked.peer, granted->generation, granted->resume, resume == granted->resume);
+  if (granted->superseded) supersede(*granted->superseded, now);
+}
+
+void exchange::grant(std::uint32_t slot, std::string_view name, std::uint64_t generation,
+                     const std::string& resume, bool resumed) {
+  auto& c = clients_[slot];
+  c.name = name;
+  c.generation = generation;
   ++stats_.registered;
-  if (resume && *resume == granted->resume) ++stats_.resumed;
+  if (resumed) ++stats_.resumed;
   const signal::registered_message answer{
-      c.name, granted->resume, servers_for(announcement_, c.name, c.reached, unix_now_),
+      c.name, resume, servers_for(announcement_, c.name, c.reached, unix_now_),
       static_cast<std::uint32_t>(announcement_.credential_lifetime.count())};
   send(slot, signal::to_json(signal::server_message(answer)));
-  if (granted->superseded) supersede(*granted->superseded, now);
 }
 
 bool exchange::authorized(std::uint32_t slot, const request& asked, time_point now) {
@@ -190,18 +199,21 @@ void exchange::forward(std::uint32_t slot, const request& asked, time_point now)
   const auto& c = clients_[slot];
   const auto route = directory_.find(asked.peer, c.name, c.generation);
   if (!route.sender_owns) return close(slot, closing::superseded, now);
-  if (!route.target) return refuse_delivery(slot, delivery::not_found, asked.type, asked.peer);
+  if (!route.target && fence_ == nullptr) {
+    return refuse_delivery(slot, delivery::not_found, asked.type, asked.peer);
+  }
+  const auto to = route.target.value_or(owner{.loop = cluster_place});
   write_forwarded(scratch_, asked, c.name);
-  if (route.target->loop != loop_) {
+  if (to.loop != loop_) {
     envelopes_.push_back({.what = envelope::type::deliver,
-                          .to = *route.target,
+                          .to = to,
                           .from = {loop_, slot, c.generation},
                           .request = asked.type,
                           .target = std::string(asked.peer),
                           .text = scratch_});
     return;
   }
-  const auto result = deliver(*route.target, scratch_, now);
+  const auto result = deliver(to, scratch_, now);
   if (result != delivery::done) refuse_delivery(slot, result, asked.type, asked.peer);
 }
 
@@ -220,23 +232,44 @@ exchange::delivery exchange::deliver(const owner& to, std::string_view text, tim
 
 void exchange::handle_envelope(const envelope& e, time_point now) {
   rewind_outputs();
-  if (e.what == envelope::type::superseded) return supersede(e.to, now);
-  if (e.what == envelope::type::deliver) {
-    const auto result = deliver(e.to, e.text, now);
-    if (result == delivery::done) return;
-    envelopes_.push_back(
-        {.what = result == delivery::busy ? envelope::type::busy : envelope::type::not_found,
-         .to = e.from,
-         .from = e.to,
-         .request = e.request,
-         .target = e.target});
-    return;
+  (void)fenced_off(now);
+  switch (e.what) {
+    case envelope::type::superseded:
+      return supersede(e.to, now);
+    case envelope::type::deliver:
+      return hand_back(e, deliver(e.to, e.text, now));
+    case envelope::type::claimed:
+    case envelope::type::taken:
+      return handle_claim_answer(e, now);
+    default:
+      break;
   }
   if (e.to.slot >= clients_.size()) return;
   const auto& sender = clients_[e.to.slot];
+  if (e.what == envelope::type::unavailable && e.request == request_type::register_) {
+    return handle_claim_answer(e, now);
+  }
   if (!sender.connected || sender.closing || sender.generation != e.to.generation) return;
-  refuse_delivery(e.to.slot, e.what == envelope::type::busy ? delivery::busy : delivery::not_found,
+  refuse_delivery(e.to.slot,
+                  e.what == envelope::type::busy          ? delivery::busy
+                  : e.what == envelope::type::unavailable ? delivery::unavailable
+                                                          : delivery::not_found,
                   e.request, e.target);
+}
+
+// What became of an envelope, told to where it came from; success only to those who wait for it.
+void exchange::hand_back(const envelope& e, delivery result) {
+  auto what = result == delivery::busy ? envelope::type::busy : envelope::type::not_found;
+  if (result == delivery::done) {
+    if (e.origin.empty() || !is_acknowledged(e.request)) return;
+    what = envelope::type::accepted;
+  }
+  envelopes_.push_back({.what = what,
+                        .to = e.from,
+                        .from = e.to,
+                        .request = e.request,
+                        .target = e.target,
+                        .origin = e.origin});
 }
 
 void exchange::refuse_delivery(std::uint32_t slot, delivery why, request_type type,
@@ -244,6 +277,9 @@ void exchange::refuse_delivery(std::uint32_t slot, delivery why, request_type ty
   const auto name = std::string(target);
   if (why == delivery::busy) {
     refuse(slot, error_code::peer_busy, "The queue of " + name + " is full.", type, target);
+  } else if (why == delivery::unavailable) {
+    refuse(slot, error_code::cluster_unavailable,
+           name + " is not on this server, and the others can't be reached.", type, target);
   } else {
     refuse(slot, error_code::peer_not_found, name + " is not here.", type, target);
   }

@@ -29,6 +29,7 @@
 #include "signaling/hub/counters.hpp"
 #include "signaling/hub/deadline_queue.hpp"
 #include "signaling/hub/directory.hpp"
+#include "signaling/hub/fence.hpp"
 #include "signaling/hub/limits.hpp"
 #include "signaling/hub/penalties.hpp"
 #include "signaling/hub/request.hpp"
@@ -50,16 +51,36 @@ struct output {
   websocket::close_code code = websocket::close_code::normal;
 };
 
-// From one loop's exchange to another's.
+// From one loop's exchange to another's, or between one and the cluster (cluster_place).
 struct envelope {
-  enum class type : std::uint8_t { deliver, not_found, busy, superseded };
+  enum class type : std::uint8_t {
+    deliver,
+    not_found,
+    busy,
+    superseded,
+    unavailable,  // the cluster can't be asked
+    accepted,     // to the cluster: what had this origin has been delivered
+    claim,        // to the cluster: target is the name, text the resume secret if one was shown,
+                  // from.generation a number that comes back in to.generation
+    claimed,      // from the cluster: from.generation is the name's, text the resume secret,
+                  // from.slot 1 if that took the name back
+    taken,        // from the cluster
+    left,
+    held,  // to the cluster: the name's connection, from, has ended, cleanly or not
+  };
   type what;
   owner to, from;
   request_type request{};
   time_point arrived{};  // deliver: when the message was read
   std::string target{};  // the name that a refusal speaks of
   std::string text{};    // deliver: the message
+  std::string origin{};  // where in the cluster an answer goes; opaque, handed back as it came
 };
+
+// Offers and answers start something: their sender is to hear of it in any case.
+[[nodiscard]] constexpr bool is_acknowledged(request_type t) noexcept {
+  return t == request_type::offer || t == request_type::answer;
+}
 
 class exchange {
  public:
@@ -68,6 +89,9 @@ class exchange {
 
   // Who may register from here on; nullptr: anyone.
   void use_access(std::shared_ptr<const access> policy) noexcept { access_ = std::move(policy); }
+
+  // From here on names are claimed in a cluster, and found there if they are not here.
+  void join_cluster(const fence& f) noexcept { fence_ = &f, term_ = f.term(); }
 
   struct arrival {
     address remote;   // the client's
@@ -113,6 +137,7 @@ class exchange {
     std::size_t waiting = 0;
     std::uint32_t serial = 0;
     bool connected = false, closing = false, pinged = false;
+    bool claiming = false;  // the cluster has been asked for a name
   };
   struct queued {
     output::type what;
@@ -120,7 +145,7 @@ class exchange {
     std::size_t offset, size;
     websocket::close_code code;
   };
-  enum class delivery : std::uint8_t { done, not_found, busy };
+  enum class delivery : std::uint8_t { done, not_found, busy, unavailable };
 
   // What a client does (exchange.cpp).
   bool heard(std::uint32_t slot, time_point now);
@@ -128,15 +153,23 @@ class exchange {
   [[nodiscard]] bool authorized(std::uint32_t slot, const request&, time_point now);
   void forward(std::uint32_t slot, const request&, time_point now);
   void count_outcome(const request&);
+  void grant(std::uint32_t slot, std::string_view name, std::uint64_t generation,
+             const std::string& resume, bool resumed);
+  void hand_back(const envelope&, delivery);
   delivery deliver(const owner& to, std::string_view text, time_point now);
   void supersede(const owner& old, time_point now);
   void refuse(std::uint32_t slot, error_code, std::string message, std::optional<request_type> = {},
               std::string_view target = {});
   void refuse_delivery(std::uint32_t slot, delivery, request_type, std::string_view target);
 
+  // With a cluster (exchange_cluster.cpp).
+  void claims(std::uint32_t slot, const request&);
+  void handle_claim_answer(const envelope&, time_point now);
+  [[nodiscard]] bool fenced_off(time_point now);
+
   // Ends and deadlines (exchange_closing.cpp).
   void close(std::uint32_t slot, closing, time_point now);
-  void let_go(client&, ending, time_point now);
+  void let_go(std::uint32_t slot, ending, time_point now);
   void look_after(std::uint32_t slot, time_point now);
   [[nodiscard]] std::optional<time_point> deadline_of(const client&) const;
   void schedule(std::uint32_t slot);
@@ -152,6 +185,8 @@ class exchange {
   const limits& limits_;
   const announcement& announcement_;
   directory& directory_;
+  const fence* fence_ = nullptr;  // there is a cluster
+  std::uint64_t term_ = 0;        // of the fence, that all clients are of
   std::shared_ptr<const access> access_;
   penalties penalties_;
   request_parser parser_;

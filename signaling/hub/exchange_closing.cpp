@@ -16,6 +16,7 @@ close_code code_for(closing why) noexcept {
     case closing::superseded:
       return close_code::superseded;
     case closing::draining:
+    case closing::fenced:
       return close_code::going_away;
     default:
       return close_code::policy_violation;
@@ -41,7 +42,7 @@ void exchange::close(std::uint32_t slot, closing why, time_point now) {
   if (c.closing) return;  // the error found the queue full
   c.closing = true;
   ++stats_.closed[static_cast<std::size_t>(why)];
-  let_go(c, ending::unclean, now);
+  let_go(slot, ending::unclean, now);
   const bool hopeless = why == closing::too_slow || why == closing::silent;
   queue(hopeless ? output::type::abort : output::type::close, slot, to_string(why), code_for(why));
 }
@@ -53,13 +54,22 @@ void exchange::handle_violation(std::uint32_t slot, close_code code, std::string
   if (c.closing) return;
   c.closing = true;
   ++stats_.closed[static_cast<std::size_t>(closing::violation)];
-  let_go(c, ending::unclean, now);
+  let_go(slot, ending::unclean, now);
   queue(output::type::close, slot, why, code);
 }
 
 // After this the name is no longer this connection's to speak for.
-void exchange::let_go(client& c, ending how, time_point now) {
+void exchange::let_go(std::uint32_t slot, ending how, time_point now) {
+  auto& c = clients_[slot];
   if (c.generation == 0) return;
+  if (fence_ != nullptr) {  // a name of the cluster is held there
+    envelopes_.push_back(
+        {.what = how == ending::clean ? envelope::type::left : envelope::type::held,
+         .to = {.loop = cluster_place},
+         .from = {loop_, slot, c.generation},
+         .target = c.name});
+    how = ending::clean;
+  }
   directory_.release(c.name, c.generation, how, now);
   c.generation = 0;
 }
@@ -68,7 +78,7 @@ void exchange::handle_closed(std::uint32_t slot, ending how, time_point now) {
   rewind_outputs();
   auto& c = clients_[slot];
   ensure(c.connected);
-  let_go(c, how, now);
+  let_go(slot, how, now);
   c = client{.remote = {}, .reached = {}, .serial = c.serial};
   free_.push_back(slot);
   --stats_.connections;
@@ -105,6 +115,7 @@ std::optional<time_point> exchange::next_timeout() const {
 
 void exchange::handle_timeout(time_point now) {
   rewind_outputs();
+  if (fenced_off(now)) return;
   while (const auto due = deadlines_.pop_due(now)) {
     const auto& c = clients_[due->slot];
     if (c.connected && !c.closing && c.serial == due->serial) look_after(due->slot, now);

@@ -136,6 +136,30 @@ void write_relays(writer& w, const stun_counters& c) {
         c.relay_sockets_failed);
 }
 
+void write_cluster(writer& w, const cluster_gauges& c) {
+  if (!c.configured) return;
+  w.family("cluster_state", "gauge", "Whether the cluster can be used, by state.");
+  for (const auto state : cluster_gauges::states) w.value("state", state, c.state == state ? 1 : 0);
+  w.one("cluster_commands_total", "counter", "Commands sent to Redis.", c.commands);
+  w.one("cluster_command_failures_total", "counter", "Those that it answered with an error.",
+        c.failures);
+  w.one("cluster_disconnects_total", "counter", "Times that Redis was lost, or not reached.",
+        c.disconnects);
+  w.one("cluster_resubscriptions_total", "counter", "Subscriptions lost while Redis was there.",
+        c.subscriptions);
+  w.one("cluster_epochs_total", "counter", "Epochs of this server: 1, and more if it was frozen.",
+        c.epochs);
+  w.family("cluster_messages_total", "counter", "Messages between servers, by direction.");
+  w.value("direction", "out", c.published);
+  w.value("direction", "in", c.received);
+  w.one("cluster_acknowledgements_missing_total", "counter",
+        "Offers and answers of which nothing was heard in time.", c.acknowledgements_missing);
+  w.one("cluster_unavailable_total", "counter", "Requests refused while Redis was away.",
+        c.unavailable);
+  w.one("cluster_superseded_total", "counter", "Names lost to other servers.", c.superseded);
+  w.one("cluster_malformed_total", "counter", "Publications that could not be read.", c.malformed);
+}
+
 }  // namespace
 
 std::string metrics_text(const counters& c, const gauges& g) {
@@ -145,6 +169,7 @@ std::string metrics_text(const counters& c, const gauges& g) {
   write_outcomes(w, c);
   write_stun(w, g.stun);
   write_relays(w, g.stun);
+  write_cluster(w, g.cluster);
   w.one("tls_handshakes_total", "counter", "TLS handshakes that succeeded.", g.tls_handshakes);
   w.one("tls_resumed_total", "counter", "Those of them that took up an earlier session.",
         g.tls_resumed);

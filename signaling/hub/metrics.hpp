@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <string>
 
+#include "signaling/hub/cluster_gauges.hpp"
 #include "signaling/hub/counters.hpp"
 #include "signaling/hub/histogram.hpp"
 #include "signaling/hub/stun_counters.hpp"
@@ -15,6 +16,7 @@ struct gauges {
   std::size_t names_live = 0, names_held = 0, loops = 0;
   std::uint64_t connections_rejected = 0;
   stun_counters stun;
+  cluster_gauges cluster;
   std::uint64_t tls_handshakes = 0, tls_resumed = 0, tls_failed = 0;
   double event_loop_lag_seconds = 0;  // the worst of the last minute
   histogram forwarding{}, lag{};

@@ -48,6 +48,27 @@ std::expected<claimed, claim_error> registry::claim(std::string_view name,
   return result;
 }
 
+std::expected<std::optional<owner>, claim_error> registry::adopt(std::string_view name,
+                                                                 const owner& granted) {
+  const auto found = names_.find(name);
+  if (found == names_.end()) {
+    names_.emplace(name, entry{granted, {}, true});
+    ++live_;
+    return std::nullopt;
+  }
+  auto& known = found->second;
+  if (known.who.generation > granted.generation) return std::unexpected(claim_error::taken);
+  std::optional<owner> superseded;
+  if (known.live) {
+    superseded = known.who;
+  } else {
+    ++live_;
+  }
+  known.who = granted;
+  known.live = true;
+  return superseded;
+}
+
 directory::route registry::find(std::string_view target, std::string_view sender,
                                 std::uint64_t sender_generation) {
   route result;

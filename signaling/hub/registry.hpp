@@ -23,6 +23,8 @@ class registry final : public directory {
   std::expected<claimed, claim_error> claim(std::string_view name,
                                             const std::optional<std::string>& resume,
                                             const owner& by, time_point now) override;
+  std::expected<std::optional<owner>, claim_error> adopt(std::string_view name,
+                                                         const owner& granted) override;
   route find(std::string_view target, std::string_view sender,
              std::uint64_t sender_generation) override;
   void release(std::string_view name, std::uint64_t generation, ending, time_point now) override;

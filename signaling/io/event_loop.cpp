@@ -208,6 +208,8 @@ void event_loop::flush_later(connection& c) {
 }
 
 void event_loop::flush_all() {
+  while (auto e = exchange_.poll_envelope()) shared_.deliver(*e);  // of connections that ended
+  if (after_batch_) after_batch_();
   note_delivered(now_);
   flushing_.swap(dirty_);
   for (auto* c : flushing_) c->flush();

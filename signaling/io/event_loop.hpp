@@ -57,6 +57,11 @@ class event_loop {
   // Until stop() or the end of a drain.
   void run();
 
+  // `work` runs after every batch of events, before what waits is written. Names are claimed in
+  // the cluster that has this fence.
+  void after_each_batch(std::function<void()> work) { after_batch_ = std::move(work); }
+  void join_cluster(const hub::fence& f) { exchange_.join_cluster(f); }
+
   // From any thread. False, and the envelope left as it is: a message found the inbox full.
   // Refusals and takeovers always find room: there is one at most for each message and connection.
   [[nodiscard]] bool receive(hub::envelope&);
@@ -89,6 +94,7 @@ class event_loop {
   // For its connections.
   [[nodiscard]] hub::exchange& exchange() noexcept { return exchange_; }
   [[nodiscard]] poller& poll() noexcept { return poller_; }
+  void update_clock();
   [[nodiscard]] time_point now() const noexcept { return now_; }
   [[nodiscard]] std::size_t max_message() const noexcept;
   [[nodiscard]] workspace& work() noexcept { return work_; }
@@ -117,7 +123,6 @@ class event_loop {
     std::uint64_t serial;
     connection::phase phase;
   };
-  void update_clock();
   void flush_all();
   void tick();
   void arm_tick();
@@ -148,7 +153,7 @@ class event_loop {
   std::shared_ptr<const tls::server_context> tls_;
   std::mutex inbox_lock_;
   std::vector<hub::envelope> inbox_;
-  std::function<void()> on_empty_;
+  std::function<void()> on_empty_, after_batch_;
   time_point now_;
   std::atomic<time_point> ticked_;  // the one thing of it that other threads read
   std::size_t alive_ = 0;

@@ -14,23 +14,14 @@ namespace nat::signaling::io {
 
 namespace {
 
-// Options of CLI.md that need a part this version does not have. Accepting them silently would
-// leave someone believing in a protection or a relay that is not there.
-struct absent_option {
-  const char *name, *why;
-  bool takes_value;
-};
-constexpr absent_option absent_options[] = {
-    {"--cluster", "this version runs on one machine only", true},
-};
-
 struct raw_options {
   std::vector<std::string> listen, stun, proxies, relay_allow, relay_deny, alternates;
   std::string external, admin = "127.0.0.1:9090", format = "text", secret_file,
                         relay_ports = "49152-65535";
   bool no_stun = false, turn = false, no_turn = false;
   double register_timeout = 10, idle_timeout = 60, resume_window = 30;
-  const absent_option* absent = nullptr;
+  std::string cluster, cluster_password_file;
+  double cluster_lease = 10;
 };
 
 void add_addresses(CLI::App& app, options& out, raw_options& raw) {
@@ -106,6 +97,19 @@ void add_relay(CLI::App& app, options& out, raw_options& raw) {
            "N");
 }
 
+void add_cluster(CLI::App& app, raw_options& raw) {
+  app.add_option("--cluster", raw.cluster,
+                 "share one name space of peers with all servers that use this Redis [off]")
+      ->type_name("redis://HOST:PORT[/DB]")
+      ->envname("SIGNALING_CLUSTER");
+  app.add_option("--cluster-password-file", raw.cluster_password_file,
+                 "file with that Redis' password; or SIGNALING_CLUSTER_PASSWORD in the "
+                 "environment, the password itself [none]")
+      ->type_name("FILE");
+  // How long a dead server's names stay its own: short in tests.
+  app.add_option("--cluster-lease", raw.cluster_lease)->group("");
+}
+
 void add_tls(CLI::App& app, options& out) {
   auto* certificate =
       app.add_option("--tls-cert", out.tls_certificate,
@@ -175,16 +179,6 @@ void add_rest(CLI::App& app, options& out, raw_options& raw) {
   app.add_flag("--check-config", out.check_only, "say whether the options are good, and end");
   app.set_config("--config", "", "read options from a TOML file");
   app.allow_config_extras(CLI::config_extras_mode::error);
-  for (const auto& absent : absent_options) {
-    const auto remember = [&raw, &absent] { raw.absent = &absent; };
-    auto* option =
-        absent.takes_value
-            ? app.add_option_function<std::string>(
-                  absent.name, [remember](const std::string&) { remember(); }, absent.why)
-            : app.add_flag_function(
-                  absent.name, [remember](std::int64_t) { remember(); }, absent.why);
-    option->group("");
-  }
 }
 
 endpoint endpoint_from(const std::string& option, const std::string& text) {
@@ -201,19 +195,19 @@ std::chrono::milliseconds seconds_from(const char* option, double seconds) {
   return std::chrono::milliseconds(static_cast<std::int64_t>(seconds * 1000));
 }
 
-std::string secret_from(const std::string& file) {
+std::string secret_from(const char* option, const std::string& file, const char* variable) {
   if (file.empty()) {
-    const char* given = std::getenv("TURN_SECRET");
+    const char* given = std::getenv(variable);
     return given ? given : "";
   }
   std::ifstream in(file, std::ios::binary);
   std::stringstream content;
   if (!in || !(content << in.rdbuf())) {
-    throw CLI::ValidationError("--turn-secret-file", "failed to read a secret from " + file);
+    throw CLI::ValidationError(option, "failed to read a secret from " + file);
   }
   auto secret = content.str();
   secret.erase(secret.find_last_not_of(" \t\r\n") + 1);
-  if (secret.empty()) throw CLI::ValidationError("--turn-secret-file", file + " holds no secret");
+  if (secret.empty()) throw CLI::ValidationError(option, file + " holds no secret");
   return secret;
 }
 
@@ -296,8 +290,21 @@ void interpret_relay(options& out, const raw_options& raw) {
   out.relay_deny = prefixes_from("--relay-deny", raw.relay_deny);
 }
 
+void interpret_cluster(options& out, const raw_options& raw) {
+  if (!raw.cluster.empty()) {
+    const auto url = parse_cluster_url(raw.cluster);
+    if (!url) throw CLI::ValidationError("--cluster", url.error());
+    out.cluster = *url;
+  }
+  out.cluster_password = secret_from("--cluster-password-file", raw.cluster_password_file,
+                                     "SIGNALING_CLUSTER_PASSWORD");
+  out.cluster_lease = seconds_from("--cluster-lease", raw.cluster_lease);
+  if (out.cluster_lease < std::chrono::seconds(2)) {
+    throw CLI::ValidationError("--cluster-lease", "must be 2 seconds or more");
+  }
+}
+
 void interpret(options& out, const raw_options& raw) {
-  if (raw.absent) throw CLI::ValidationError(raw.absent->name, raw.absent->why);
   out.listen_given = !raw.listen.empty();
   out.stun_given = !raw.stun.empty();
   const std::vector<std::string> ws{"0.0.0.0:8080", "[::]:8080"}, stun{"0.0.0.0:3478", "[::]:3478"};
@@ -324,7 +331,8 @@ void interpret(options& out, const raw_options& raw) {
   interpret_relay(out, raw);
   interpret_alternates(out, raw);
   for (const auto& url : out.ice_servers) check_url(url);
-  out.turn_secret = secret_from(raw.secret_file);
+  out.turn_secret = secret_from("--turn-secret-file", raw.secret_file, "TURN_SECRET");
+  interpret_cluster(out, raw);
   if (const char* tokens = std::getenv("SIGNALING_TOKENS")) out.tokens = tokens;
   out.format = raw.format == "json" ? log_format::json : log_format::text;
   if (!(out.limits.messages_per_second >= 0)) {
@@ -357,6 +365,7 @@ std::expected<options, early_exit> read_options(int argc, const char* const* arg
   add_addresses(app, out, raw);
   add_relay(app, out, raw);
   add_tls(app, out);
+  add_cluster(app, raw);
   add_signed_tokens(app, out);
   add_limits(app, out, raw);
   add_rest(app, out, raw);

@@ -10,6 +10,7 @@
 
 #include "protocol/base/endpoint.hpp"
 #include "signaling/hub/limits.hpp"
+#include "signaling/io/cluster_options.hpp"
 #include "signaling/io/log.hpp"
 #include "stun/turn/prefix.hpp"
 
@@ -34,6 +35,9 @@ struct options {
   std::string jwt_audience, jwt_names_claim = "sub";
   std::vector<std::string> allowed_origins;
   std::vector<turn::prefix> trusted_proxies;
+  std::optional<cluster_url> cluster;
+  std::string cluster_password;
+  std::chrono::milliseconds cluster_lease{10'000};
   std::optional<endpoint> admin;
   unsigned threads = 1;
   std::string log_level = "info";

@@ -12,6 +12,7 @@
 #include "signaling/hub/metrics.hpp"
 #include "signaling/io/access_file.hpp"
 #include "signaling/io/admin.hpp"
+#include "signaling/io/cluster_service.hpp"
 #include "signaling/io/event_loop.hpp"
 #include "signaling/io/ready_file.hpp"
 #include "signaling/io/relay_config.hpp"
@@ -49,6 +50,7 @@ class server {
     for (std::uint32_t i = 0; i < o.threads; ++i) {
       loops_.push_back(std::make_unique<event_loop>(i, shared_));
     }
+    join_cluster();
     const auto files = read_files();
     use(files);
     addresses_.tls = files.tls != nullptr;
@@ -77,13 +79,36 @@ class server {
  private:
   // A loop that is too far behind is busy, as a client is.
   void deliver(hub::envelope& e) {
-    if (loops_[e.to.loop]->receive(e)) return;
+    if (hand_over(e)) return;
     hub::envelope refusal{.what = hub::envelope::type::busy,
                           .to = e.from,
                           .from = e.to,
                           .request = e.request,
-                          .target = std::move(e.target)};
-    (void)loops_[refusal.to.loop]->receive(refusal);
+                          .target = std::move(e.target),
+                          .origin = std::move(e.origin)};
+    (void)hand_over(refusal);
+  }
+  bool hand_over(hub::envelope& e) {
+    return e.to.loop == hub::cluster_place ? cluster_->receive(e) : loops_[e.to.loop]->receive(e);
+  }
+
+  // On the first loop.
+  void join_cluster() {
+    if (!options_.cluster) return;
+    static constexpr std::size_t node_digits = 16;
+    cluster::member::settings settings{.node = {}, .password = options_.cluster_password};
+    settings.database = options_.cluster->database;
+    settings.loops = options_.threads;
+    settings.lease = options_.cluster_lease;
+    settings.resume_window = options_.limits.resume_window;
+    for (const auto n = random_u64(random_); settings.node.size() < node_digits;) {
+      settings.node += "0123456789abcdef"[n >> (4 * settings.node.size()) & 15U];
+    }
+    cluster_ = std::make_unique<cluster_service>(*loops_[0], find_cluster(*options_.cluster),
+                                                 std::move(settings), random_,
+                                                 [this](hub::envelope& e) { deliver(e); });
+    for (auto& loop : loops_) loop->join_cluster(cluster_->fence());
+    loops_[0]->post([this] { cluster_->start(); });
   }
 
   // Addresses that were not asked for by name may be missing: IPv6 is, on some machines.
@@ -169,6 +194,7 @@ class server {
     const auto now = std::chrono::steady_clock::now();
     out.require("event loops",
                 std::ranges::all_of(loops_, [now](const auto& l) { return l->turned(now); }));
+    if (cluster_) out.require("cluster", cluster_->up());
     return out;
   }
 
@@ -313,6 +339,7 @@ class server {
     g.names_live = names.live;
     g.names_held = names.held;
     g.loops = loops_.size();
+    if (cluster_) g.cluster = cluster_->look();
     return hub::metrics_text(counted, g);
   }
 
@@ -325,6 +352,7 @@ class server {
   shared_ledger relay_books_;
   shared_parts shared_;
   std::vector<std::unique_ptr<event_loop>> loops_;
+  std::unique_ptr<cluster_service> cluster_;
   std::unique_ptr<admin> admin_;
   server_addresses addresses_;
   std::unique_ptr<boost::asio::steady_timer> give_up_;

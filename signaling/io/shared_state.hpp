@@ -22,6 +22,11 @@ class shared_directory final : public hub::directory {
     const std::lock_guard hold(lock_);
     return names_.claim(name, resume, by, now);
   }
+  std::expected<std::optional<hub::owner>, hub::claim_error> adopt(
+      std::string_view name, const hub::owner& granted) override {
+    const std::lock_guard hold(lock_);
+    return names_.adopt(name, granted);
+  }
   route find(std::string_view target, std::string_view sender, std::uint64_t generation) override {
     const std::lock_guard hold(lock_);
     return names_.find(target, sender, generation);

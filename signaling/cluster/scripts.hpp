@@ -1,0 +1,44 @@
+#pragma once
+
+// What servers that share a Redis keep there, and the Lua scripts by which they do so
+// (SIGNALING.md, "More than one server"). Each script is one round trip, and nothing comes between.
+//
+//   sig:n:<node>     a server's lease: its epoch; expires unless it is refreshed
+//   sig:p:<name>     a name's owner: "<node> <epoch> <generation> <loop> <slot> <hash of resume>";
+//                    node "-": nobody's, held for who knows the secret until it expires
+//   sig:g            the generation given last: never less than Redis' clock in µs, so that a Redis
+//                    which has lost its memory gives none a second time
+//   sig:node:<node>  channel: records for that server (record.hpp)
+
+#include <string>
+#include <string_view>
+
+namespace nat::cluster {
+
+struct script {
+  std::string text;
+  std::string sha;  // for EVALSHA
+};
+
+// KEYS: the name's. ARGV: node, epoch, loop, slot, hash of a fresh secret, hash of the secret shown
+// or "", name. {1, generation, "1" if the secret shown took it back} or {0} if it is taken. A
+// server that loses its owner this way is told (record 'S').
+[[nodiscard]] const script& claim_script();
+
+// KEYS: the targets' names'. ARGV: one record each, without its destination. For each 1: published,
+// 0: offline. Names of servers without a lease are deleted. A channel nobody listens to is offline.
+[[nodiscard]] const script& route_script();
+
+// KEYS: the name's. ARGV: generation, how long to hold it in ms (0: not).
+[[nodiscard]] const script& release_script();
+
+// After Redis was away. KEYS: names'. ARGV: node, epoch, then for each name five: generation, loop,
+// slot, hash, and "keep", or how long to hold in ms what this node left there. For each 1, or 0
+// where another connection has the name by now.
+[[nodiscard]] const script& recover_script();
+
+[[nodiscard]] std::string lease_key(std::string_view node);
+[[nodiscard]] std::string name_key(std::string_view name);
+[[nodiscard]] std::string inbox_channel(std::string_view node);
+
+}  // namespace nat::cluster

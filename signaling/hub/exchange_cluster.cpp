@@ -1,0 +1,60 @@
+// The exchange as part of a cluster: names are asked for, and given later; and all that was given
+// falls with the lease of this server.
+
+#include "signaling/hub/exchange.hpp"
+
+namespace nat::hub {
+
+void exchange::claims(std::uint32_t slot, const request& asked) {
+  auto& c = clients_[slot];
+  c.claiming = true;
+  envelopes_.push_back({.what = envelope::type::claim,
+                        .to = {.loop = cluster_place},
+                        .from = {loop_, slot, c.serial},
+                        .request = request_type::register_,
+                        .target = std::string(asked.peer),
+                        .text = std::string(asked.resume.value_or(""))});
+}
+
+void exchange::handle_claim_answer(const envelope& e, time_point now) {
+  const auto slot = e.to.slot;
+  const bool here = slot < clients_.size() && clients_[slot].connected && !clients_[slot].closing &&
+                    clients_[slot].claiming && clients_[slot].serial == e.to.generation;
+  if (here) clients_[slot].claiming = false;
+  if (e.what == envelope::type::claimed) {
+    const owner granted{loop_, slot, e.from.generation};
+    const auto entered =
+        here ? directory_.adopt(e.target, granted) : std::unexpected(claim_error::taken);
+    if (entered) {
+      grant(slot, e.target, granted.generation, e.text, e.from.slot != 0);
+      if (*entered) supersede(**entered, now);
+      return;
+    }
+    envelopes_.push_back({.what = envelope::type::left,
+                          .to = {.loop = cluster_place},
+                          .from = granted,
+                          .target = e.target});
+  }
+  if (!here) return;
+  if (e.what == envelope::type::unavailable) {
+    return refuse(slot, error_code::cluster_unavailable,
+                  "Names can't be given at the moment; try again.", request_type::register_);
+  }
+  refuse(slot, error_code::id_taken, "The name " + e.target + " is taken.",
+         request_type::register_);
+}
+
+// True: this server's names may be someone else's by now, and all its clients have been let go.
+bool exchange::fenced_off(time_point now) {
+  if (fence_ == nullptr) return false;
+  const auto term = fence_->term();
+  if (!fence_->passed(now) && term == term_) return false;
+  // Whoever comes before the next term begins is sent away too: nobody knows of it yet.
+  term_ = term;
+  for (std::uint32_t slot = 0; slot < clients_.size(); ++slot) {
+    if (clients_[slot].connected) close(slot, closing::fenced, now);
+  }
+  return true;
+}
+
+}  // namespace nat::hub

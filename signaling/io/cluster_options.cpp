@@ -1,0 +1,70 @@
+#include "signaling/io/cluster_options.hpp"
+
+#include <charconv>
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
+
+#include "signaling/io/sockets.hpp"
+
+namespace nat::signaling::io {
+
+namespace {
+
+template <class Number>
+bool read_number(std::string_view text, Number& out) {
+  const auto [stop, error] = std::from_chars(text.data(), text.data() + text.size(), out);
+  return error == std::errc{} && stop == text.data() + text.size();
+}
+
+}  // namespace
+
+std::expected<cluster_url, std::string> parse_cluster_url(std::string_view text) {
+  constexpr std::string_view scheme = "redis://";
+  if (text.find('@') != text.npos) {
+    return std::unexpected(
+        "must hold no password, which others could read there: use "
+        "SIGNALING_CLUSTER_PASSWORD or --cluster-password-file");
+  }
+  const auto wrong = std::unexpected("\"" + std::string(text) +
+                                     "\" is not a URL such as redis://192.0.2.1:6379 or "
+                                     "redis://[2001:db8::1]:6379/1");
+  if (!text.starts_with(scheme)) return wrong;
+  text.remove_prefix(scheme.size());
+  cluster_url out;
+  const auto slash = text.find('/');
+  if (slash != text.npos && slash + 1 < text.size() &&
+      !read_number(text.substr(slash + 1), out.database)) {
+    return wrong;
+  }
+  auto place = text.substr(0, slash);
+  const auto bracket = place.find(']');
+  const auto colon = place.find(':', bracket == place.npos ? 0 : bracket);
+  if (colon != place.npos) {
+    if (!read_number(place.substr(colon + 1), out.port) || out.port == 0) return wrong;
+    place = place.substr(0, colon);
+  }
+  if (place.starts_with('[')) {
+    if (!place.ends_with(']')) return wrong;
+    place = place.substr(1, place.size() - 2);
+  }
+  if (place.empty()) return wrong;
+  out.host = place;
+  return out;
+}
+
+endpoint find_cluster(const cluster_url& url) {
+  if (const auto literal = parse_address(url.host)) return {*literal, url.port};
+  boost::asio::io_context context;
+  boost::asio::ip::tcp::resolver resolver(context);
+  boost::system::error_code wrong;
+  const auto found = resolver.resolve(url.host, "", wrong);
+  if (!wrong && !found.empty()) {
+    if (const auto ip = parse_address(found.begin()->endpoint().address().to_string())) {
+      return {*ip, url.port};
+    }
+  }
+  throw startup_error{"--cluster: failed to look up \"" + url.host + "\": " + wrong.message()};
+}
+
+}  // namespace nat::signaling::io

@@ -1,0 +1,129 @@
+#include "signaling/io/cluster_service.hpp"
+
+#include "signaling/io/event_loop.hpp"
+#include "signaling/io/log.hpp"
+
+namespace nat::signaling::io {
+
+namespace {
+constexpr std::size_t max_inbox = 16'384;  // messages on their way to the cluster
+}
+
+cluster_service::cluster_service(event_loop& loop, const endpoint& redis,
+                                 cluster::member::settings settings, random_source& random,
+                                 std::function<void(hub::envelope&)> deliver)
+    : loop_(loop),
+      member_(std::move(settings), fence_, random),
+      commands_(loop.poll(), redis, events_of(cluster::line::commands)),
+      inbox_line_(loop.poll(), redis, events_of(cluster::line::inbox)),
+      timer_(loop.context()),
+      deliver_(std::move(deliver)) {}
+
+line_events cluster_service::events_of(cluster::line which) {
+  return {.before = [this] { loop_.update_clock(); },
+          .connected = [this, which] { member_.handle_connected(which, loop_.now()); },
+          .disconnected = [this, which] { member_.handle_disconnected(which, loop_.now()); },
+          .replied = [this, which](
+                         const cluster::reply& r) { member_.handle_reply(which, r, loop_.now()); }};
+}
+
+void cluster_service::start() {
+  loop_.after_each_batch([this] { carry_out(); });
+  member_.start(loop_.now());
+  carry_out();
+}
+
+bool cluster_service::receive(hub::envelope& e) {
+  {
+    const std::lock_guard hold(inbox_lock_);
+    if (e.what == hub::envelope::type::deliver && inbox_.size() >= max_inbox) return false;
+    inbox_.push_back(std::move(e));
+    if (inbox_.size() > 1) return true;  // it is already on its way to look
+  }
+  loop_.post([this] { take_inbox(); });
+  return true;
+}
+
+void cluster_service::take_inbox() {
+  std::vector<hub::envelope> all;
+  {
+    const std::lock_guard hold(inbox_lock_);
+    all.swap(inbox_);
+  }
+  for (auto& e : all) member_.handle_envelope(std::move(e), loop_.now());
+}
+
+void cluster_service::carry_out() {
+  if (carrying_out_) return;
+  carrying_out_ = true;
+  const auto now = loop_.now();
+  for (bool busy = true; busy;) {
+    busy = false;
+    while (const auto a = member_.poll_action(now)) {
+      busy = true;
+      auto& line = a->where == cluster::line::commands ? commands_ : inbox_line_;
+      if (a->what == cluster::action::type::connect) line.connect();
+      if (a->what == cluster::action::type::disconnect) line.disconnect();
+      if (a->what == cluster::action::type::send) line.send(a->words);
+    }
+    commands_.flush();
+    inbox_line_.flush();
+    while (auto e = member_.poll_envelope()) {
+      busy = true;
+      deliver_(*e);
+    }
+  }
+  note_state();
+  arm();
+  carrying_out_ = false;
+}
+
+void cluster_service::note_state() {
+  const auto now_state = member_.state();
+  if (now_state == told_state_ && (up() || member_.trouble() == told_)) return;
+  if (up()) {
+    log_info("the cluster is there");
+    told_.clear();
+  } else if (now_state == cluster::state::away && member_.trouble() != told_) {
+    told_ = member_.trouble();
+    log_warning("the cluster is away: " + told_);
+  }
+  told_state_ = now_state;
+}
+
+void cluster_service::arm() {
+  const auto next = member_.next_timeout();
+  if (next == armed_) return;
+  armed_ = next;
+  if (!next) {
+    timer_.cancel();
+    return;
+  }
+  timer_.expires_at(*next);
+  timer_.async_wait([this](boost::system::error_code stopped) {
+    if (stopped) return;
+    armed_.reset();
+    loop_.update_clock();
+    member_.handle_timeout(loop_.now());
+    carry_out();
+  });
+}
+
+hub::cluster_gauges cluster_service::look() const {
+  const auto& s = member_.stats();
+  return {.configured = true,
+          .state = hub::cluster_gauges::states[static_cast<std::size_t>(member_.state())],
+          .commands = s.commands,
+          .failures = s.failures,
+          .disconnects = s.disconnects,
+          .subscriptions = s.subscriptions,
+          .published = s.published,
+          .received = s.received,
+          .acknowledgements_missing = s.acknowledgements_missing,
+          .unavailable = s.unavailable,
+          .malformed = s.malformed,
+          .superseded = s.superseded,
+          .epochs = s.epochs};
+}
+
+}  // namespace nat::signaling::io

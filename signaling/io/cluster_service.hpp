@@ -1,0 +1,60 @@
+#pragma once
+
+// The server's part in a cluster, on the event loop that it is given: drives the member over two
+// connections to Redis. Other threads reach it by receive() only.
+
+#include <atomic>
+#include <functional>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/steady_timer.hpp>
+
+#include "signaling/cluster/member.hpp"
+#include "signaling/hub/cluster_gauges.hpp"
+#include "signaling/io/redis_line.hpp"
+
+namespace nat::signaling::io {
+
+class event_loop;
+
+class cluster_service {
+ public:
+  // `deliver` takes an envelope for any loop.
+  cluster_service(event_loop&, const endpoint& redis, cluster::member::settings, random_source&,
+                  std::function<void(hub::envelope&)> deliver);
+  // On the loop's thread, or before it runs.
+  void start();
+
+  // From any thread, an envelope for cluster_place. False, and left as it is: too many wait.
+  [[nodiscard]] bool receive(hub::envelope&);
+  [[nodiscard]] const hub::fence& fence() const noexcept { return fence_; }
+
+  // On the loop's thread.
+  [[nodiscard]] bool up() const noexcept { return member_.state() == cluster::state::up; }
+  [[nodiscard]] hub::cluster_gauges look() const;
+
+ private:
+  line_events events_of(cluster::line);
+  void take_inbox();
+  void carry_out();
+  void note_state();
+  void arm();
+
+  event_loop& loop_;
+  hub::fence fence_;
+  cluster::member member_;
+  redis_line commands_, inbox_line_;
+  boost::asio::steady_timer timer_;
+  std::function<void(hub::envelope&)> deliver_;
+  std::mutex inbox_lock_;
+  std::vector<hub::envelope> inbox_;
+  std::optional<time_point> armed_;
+  std::string told_;
+  cluster::state told_state_ = cluster::state::away;
+  bool carrying_out_ = false;
+};
+
+}  // namespace nat::signaling::io

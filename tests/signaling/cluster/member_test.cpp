@@ -1,0 +1,270 @@
+// Servers in a cluster, and each fault of SIGNALING.md's table, in virtual time.
+
+#include "tests/signaling/cluster/servers.hpp"
+
+using namespace nat;
+using namespace nat::test;
+
+namespace {
+
+bool has(const std::string& text, const std::string& part) {
+  return text.find(part) != text.npos;
+}
+std::string secret_in(const std::string& text) {
+  const auto at = text.find("\"resume\":\"");
+  return at == text.npos ? "" : text.substr(at + 10, 24);
+}
+
+}  // namespace
+
+TEST_CASE("cluster: a name is one server's, and messages find it from any other") {
+  cluster_servers all(3);
+  const auto al = all.join(0, "al"), bob = all.join(1, "bob");
+  CHECK(has(all.heard(al), "registered"));
+  CHECK(has(all.heard(bob), "registered"));
+  all.offer(al, "bob");
+  CHECK(has(all.heard(bob), R"({"type":"offer","from":"al","sdp":"x"})"));
+  all.say(bob, R"({"type":"answer","target":"al","sdp":"y"})");
+  CHECK(has(all.heard(al), R"({"type":"answer","from":"bob","sdp":"y"})"));
+  const auto thief = all.join(2, "al");
+  CHECK(has(all.heard(thief), "id-taken"));
+  all.offer(al, "carol");
+  CHECK(has(all.heard(al), "peer-not-found"));
+  all.pass(2s);
+  CHECK(all.heard(al).empty());  // acknowledged: nothing follows
+  CHECK(all.part(0).stats().acknowledgements_missing == 0);
+}
+
+TEST_CASE("cluster: two peers on one server never touch Redis") {
+  cluster_servers all(1);
+  const auto al = all.join(0, "al"), bob = all.join(0, "bob");
+  all.heard(bob);
+  const auto before = all.part(0).stats().commands;
+  for (int i = 0; i < 100; ++i) all.offer(al, "bob");
+  CHECK(has(all.heard(bob), "offer"));
+  CHECK(all.part(0).stats().commands == before);
+}
+
+TEST_CASE("cluster: the resume secret takes a name to another server, and the old one is told") {
+  cluster_servers all(2);
+  const auto old = all.join(0, "al");
+  const auto secret = secret_in(all.heard(old));
+  REQUIRE(secret.size() == 24);
+  const auto fresh = all.join(1, "al", secret);
+  CHECK(secret_in(all.heard(fresh)) == secret);
+  CHECK(all.closed(old) == "superseded");
+  CHECK(all.part(0).names() == 0);
+  const auto bob = all.join(0, "bob");
+  all.offer(bob, "al");
+  CHECK(has(all.heard(fresh), "offer"));
+}
+
+TEST_CASE("cluster: a clean end frees a name, an unclean one holds it for its owner") {
+  cluster_servers all(2);
+  auto al = all.join(0, "al");
+  all.leave(al, hub::ending::clean);
+  al = all.join(1, "al");
+  const auto secret = secret_in(all.heard(al));
+  REQUIRE_FALSE(secret.empty());
+  all.leave(al, hub::ending::unclean);
+  const auto bob = all.join(0, "bob");
+  all.heard(bob);
+  all.offer(bob, "al");
+  CHECK(has(all.heard(bob), "peer-not-found"));
+  const auto other = all.join(0, "al");
+  CHECK(has(all.heard(other), "id-taken"));
+  SUBCASE("the owner comes back") {
+    CHECK(has(all.heard(all.join(0, "al", secret)), "registered"));
+  }
+  SUBCASE("it does not") {
+    all.pass(30s);
+    CHECK(has(all.heard(all.join(0, "al")), "registered"));
+  }
+}
+
+TEST_CASE("cluster: a server is killed") {
+  cluster_servers all(2);
+  const auto al = all.join(0, "al"), bob = all.join(1, "bob");
+  const auto secret = secret_in(all.heard(bob));
+  all.heard(al);
+  all.kill(1);
+  all.offer(al, "bob");
+  CHECK(has(all.heard(al), "peer-not-found"));  // at once
+  CHECK(has(all.heard(all.join(0, "bob")), "id-taken"));
+  SUBCASE("the owner takes its name at once") {
+    CHECK(has(all.heard(all.join(0, "bob", secret)), "registered"));
+  }
+  SUBCASE("others within the lease") {
+    all.pass(10s);
+    CHECK(has(all.heard(all.join(0, "bob")), "registered"));
+  }
+}
+
+TEST_CASE("cluster: what a frozen server gets ends as peer-not-found after 1.5 s") {
+  cluster_servers all(2);
+  const auto al = all.join(0, "al");
+  all.join(1, "bob");
+  all.heard(al);
+  all.freeze(1, true);
+  all.offer(al, "bob");
+  all.pass(1499ms);
+  CHECK(all.heard(al).empty());
+  all.pass(1ms);
+  CHECK(has(all.heard(al), "peer-not-found"));
+  CHECK(all.part(0).stats().acknowledgements_missing == 1);
+}
+
+TEST_CASE("cluster: a server is frozen for longer than its lease, and comes back") {
+  cluster_servers all(2);
+  const auto al = all.join(0, "al"), bob = all.join(1, "bob"), eve = all.join(1, "eve");
+  all.heard(eve);
+  all.freeze(1, true);
+  all.offer(al, "bob");
+  all.pass(15s);
+  const auto heir = all.join(0, "bob");
+  CHECK(has(all.heard(heir), "registered"));
+  all.heard(bob);
+  all.hold = true;
+  all.freeze(1, false);
+  all.offer(bob, "eve");  // the first thing that it sees is a message between two of its own
+  all.hold = false;
+  all.settle();
+  all.pass(1s);
+  CHECK_FALSE(has(all.heard(eve), "offer"));
+  CHECK(all.closed(bob) == "fenced");
+  CHECK(all.closed(eve) == "fenced");
+  CHECK(all.part(1).names() == 0);
+  CHECK(all.part(1).state() == cluster::state::up);
+  CHECK(all.part(1).stats().epochs == 2);
+  all.heard(al);
+  all.offer(al, "bob");
+  CHECK(has(all.heard(heir), "offer"));
+  CHECK(has(all.heard(all.join(1, "eve")), "registered"));
+}
+
+TEST_CASE("cluster: Redis restarts empty") {
+  cluster_servers all(2);
+  const auto al = all.join(0, "al"), bob = all.join(1, "bob");
+  for (int i = 0; i < 2000; ++i) all.join(1, "n" + std::to_string(i));
+  all.heard(al), all.heard(bob);
+  const auto generation = all.redis.names["bob"].generation;
+  all.redis.forget_everything();
+  all.disconnect(0);
+  all.disconnect(1);
+  all.pass(100ms);
+  CHECK(all.part(0).state() == cluster::state::up);
+  CHECK(all.part(1).state() == cluster::state::up);
+  CHECK(all.redis.names.size() == 2002);
+  CHECK(all.redis.names["bob"].generation == generation);
+  CHECK(all.redis.generation >= generation);
+  all.offer(al, "bob");
+  CHECK(has(all.heard(bob), "offer"));
+  CHECK(all.closed(bob).empty());
+}
+
+TEST_CASE("cluster: after Redis lost its memory, the later owner of a name keeps it") {
+  cluster_servers all(2);
+  const auto old = all.join(0, "al");
+  all.redis.forget_everything();
+  all.disconnect(1);
+  all.pass(100ms);
+  const auto later = all.join(1, "al");  // before server 0 has noticed
+  CHECK(has(all.heard(later), "registered"));
+  all.disconnect(0);
+  all.pass(100ms);
+  CHECK(all.closed(old) == "superseded");
+  CHECK(all.closed(later).empty());
+}
+
+TEST_CASE("cluster: Redis is away for 20 s") {
+  cluster_servers all(2);
+  const auto al = all.join(0, "al"), ann = all.join(0, "ann"), bob = all.join(1, "bob");
+  const auto gone = all.join(0, "gone");
+  const auto held = all.join(0, "held");
+  const auto secret = secret_in(all.heard(held));
+  all.heard(al), all.heard(ann), all.heard(bob);
+  all.down = true;
+  all.disconnect(0);
+  all.disconnect(1);
+  all.offer(al, "bob");
+  CHECK(has(all.heard(al), "cluster-unavailable"));
+  all.offer(al, "ann");
+  CHECK(has(all.heard(ann), "offer"));
+  const auto late = all.join(0, "late");
+  CHECK(has(all.heard(late), "cluster-unavailable"));
+  all.leave(gone, hub::ending::clean);
+  all.leave(held, hub::ending::unclean);
+  all.pass(20s);
+  all.down = false;
+  all.pass(3s);
+  CHECK(all.part(0).state() == cluster::state::up);
+  all.offer(al, "bob");
+  CHECK(has(all.heard(bob), "offer"));
+  all.enter(late, "late");
+  CHECK(has(all.heard(late), "registered"));
+  CHECK(has(all.heard(all.join(1, "gone")), "registered"));
+  CHECK(has(all.heard(all.join(1, "held")), "id-taken"));
+  CHECK(has(all.heard(all.join(1, "held", secret)), "registered"));
+}
+
+TEST_CASE("cluster: a Redis that does not answer is away after 1.5 s, and nobody waits longer") {
+  cluster_servers all(2);
+  const auto al = all.join(0, "al"), bob = all.join(1, "bob");
+  const auto asking = all.connect(0);
+  all.heard(al), all.heard(bob);
+  all.cut(0, true);
+  all.offer(al, "bob");
+  all.enter(asking, "carol");
+  all.pass(1500ms);
+  CHECK(has(all.heard(al), "cluster-unavailable"));
+  CHECK(has(all.heard(asking), "cluster-unavailable"));
+  CHECK(all.part(0).state() == cluster::state::away);
+  all.pass(12s);
+  all.cut(0, false);
+  all.pass(4s);
+  CHECK(all.part(0).state() == cluster::state::up);
+  CHECK(all.closed(al).empty());
+  all.enter(asking, "carol");
+  CHECK(has(all.heard(asking), "registered"));
+  all.offer(bob, "al");
+  CHECK(has(all.heard(al), "offer"));
+}
+
+TEST_CASE("cluster: a claim whose reply was lost does not block its name") {
+  cluster_servers all(2);
+  const auto asking = all.connect(0);
+  all.hold = true;
+  all.enter(asking, "al");
+  // It reaches Redis, and the connection ends before the answer.
+  all.redis.names["al"] = {"node0", all.redis.leases["node0"].first, 7, "0", "0", "hash"};
+  all.hold = false;
+  all.cut(0, true);
+  all.settle();
+  all.cut(0, true);
+  all.disconnect(0);
+  CHECK(has(all.heard(asking), "cluster-unavailable"));
+  all.cut(0, false);
+  all.pass(4s);
+  all.enter(asking, "al");
+  CHECK(has(all.heard(asking), "registered"));
+}
+
+TEST_CASE("cluster: a dropped subscription is renewed, and meanwhile senders hear of it") {
+  cluster_servers all(2);
+  const auto al = all.join(0, "al"), bob = all.join(1, "bob");
+  all.heard(al), all.heard(bob);
+  all.drop_subscription(1);
+  all.offer(al, "bob");
+  CHECK(has(all.heard(al), "peer-not-found"));
+  all.pass(50ms);
+  all.offer(al, "bob");
+  CHECK(has(all.heard(bob), "offer"));
+  CHECK(all.part(1).stats().subscriptions == 1);
+  CHECK(all.part(1).stats().disconnects == 0);
+  // One that ends without anybody saying so is found by the server's word to itself.
+  all.redis.subscribers.erase(cluster::inbox_channel("node1"));
+  all.pass(4s);
+  CHECK(all.part(1).stats().subscriptions == 2);
+  all.offer(al, "bob");
+  CHECK(has(all.heard(bob), "offer"));
+}

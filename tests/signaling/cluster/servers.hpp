@@ -1,0 +1,274 @@
+#pragma once
+
+// Several servers, each an exchange and a member, on one fake Redis in virtual time. Links can be
+// cut, servers frozen; what each client got is kept, and every delivery is noted with the
+// generation that it was for.
+
+#include <memory>
+#include <utility>
+
+#include "signaling/hub/registry.hpp"
+#include "tests/check.hpp"
+#include "tests/signaling/cluster/fake_redis.hpp"
+
+namespace nat::test {
+
+using namespace std::chrono_literals;
+
+struct cluster_client {
+  std::size_t server = 0;
+  std::uint32_t slot = 0;
+  auto operator<=>(const cluster_client&) const = default;
+};
+
+class cluster_servers {
+ public:
+  explicit cluster_servers(std::size_t count, std::uint64_t seed = 1) : random_(seed) {
+    limits.messages_per_second = 0;
+    limits.idle_timeout = limits.register_timeout = 0ms;
+    for (std::size_t i = 0; i < count; ++i) {
+      servers_.push_back(std::make_unique<server>(*this, "node" + std::to_string(i)));
+    }
+    for (auto& s : servers_) s->part.start(now);
+    settle();
+  }
+
+  cluster_client connect(std::size_t at) {
+    auto& s = *servers_[at];
+    const cluster_client c{at,
+                           s.clients.connect({make_v4(0xc0000201), make_v4(0x7f000001), now}, now)};
+    told_[c] = {};
+    return c;
+  }
+  void say(cluster_client c, const std::string& text) {
+    servers_[c.server]->clients.handle_text(c.slot, text, now);
+    settle();
+  }
+  void enter(cluster_client c, const std::string& name, const std::string& resume = {}) {
+    say(c, R"({"type":"register","peer_id":")" + name + '"' +
+               (resume.empty() ? "" : R"(,"resume":")" + resume + '"') + '}');
+  }
+  cluster_client join(std::size_t at, const std::string& name, const std::string& resume = {}) {
+    const auto c = connect(at);
+    enter(c, name, resume);
+    return c;
+  }
+  void offer(cluster_client c, const std::string& to, const std::string& what = "x") {
+    say(c, R"({"type":"offer","target":")" + to + R"(","sdp":")" + what + "\"}");
+  }
+  void leave(cluster_client c, hub::ending how) {
+    servers_[c.server]->clients.handle_closed(c.slot, how, now);
+    settle();
+  }
+  std::string heard(cluster_client c) {
+    if (closed(c).empty()) servers_[c.server]->clients.handle_waiting(c.slot, 0);
+    return std::exchange(told_[c].text, {});
+  }
+  std::string closed(cluster_client c) { return told_[c].closed; }
+  cluster::member& part(std::size_t i) { return servers_[i]->part; }
+
+  // Redis is not there for this server: what it sends stays without an answer.
+  void cut(std::size_t i, bool yes) {
+    auto& s = *servers_[i];
+    s.cut = yes;
+    if (!yes) settle();
+  }
+  // Its connections end. Connecting works unless `down`.
+  void disconnect(std::size_t i) {
+    auto& s = *servers_[i];
+    if (s.frozen) return;
+    unsubscribe(s);
+    s.queue.clear();
+    s.part.handle_disconnected(cluster::line::commands, now);
+    s.part.handle_disconnected(cluster::line::inbox, now);
+    settle();
+  }
+  void drop_subscription(std::size_t i) {
+    unsubscribe(*servers_[i]);
+    servers_[i]->part.handle_disconnected(cluster::line::inbox, now);
+    settle();
+  }
+  void kill(std::size_t i) {
+    servers_[i]->dead = true;
+    unsubscribe(*servers_[i]);
+  }
+  void freeze(std::size_t i, bool yes) {
+    servers_[i]->frozen = yes;
+    if (!yes) settle();
+  }
+
+  // To the given end, from one deadline to the next, as a driver does.
+  void pass(duration d) {
+    const auto end = now + d;
+    for (;;) {
+      std::optional<time_point> next;
+      for (auto& s : servers_) {
+        if (s->frozen || s->dead) continue;
+        next = earlier(next, earlier(s->part.next_timeout(), s->clients.next_timeout()));
+      }
+      if (!next || *next > end) break;
+      now = std::max(now, *next);
+      for (auto& s : servers_) {
+        if (s->frozen || s->dead) continue;
+        s->part.handle_timeout(now);
+        s->clients.handle_timeout(now);
+      }
+      settle();
+    }
+    now = end;
+    settle();
+  }
+
+  // All that can happen without time passing; in a random order, one step at a time.
+  void settle() {
+    if (hold) return;
+    std::vector<server*> order;
+    for (bool busy = true; busy;) {
+      busy = false;
+      order.clear();
+      for (auto& s : servers_) {
+        if (!s->frozen && !s->dead) order.push_back(s.get());
+      }
+      for (std::size_t n = order.size(); n > 1; --n) {
+        std::swap(order[n - 1], order[random_below(random_, n)]);
+      }
+      for (auto* s : order) busy = step(*s) || busy;
+    }
+  }
+
+  // name and generation: the client that had it delivered. More than one is the end of the world.
+  std::map<std::pair<std::string, std::uint64_t>, std::pair<cluster_client, std::uint64_t>>
+      delivered;
+  bool two_owners = false;
+  bool down = false;  // Redis: whoever connects fails
+  bool hold = false;  // do nothing until settle() is called without it
+  fake_redis redis;
+  hub::limits limits;
+  time_point now{1h};
+
+ private:
+  struct server {
+    server(cluster_servers& all, const std::string& node)
+        : names(all.limits, all.random_),
+          clients(0, all.limits, all.plan_, names, all.random_),
+          part({.node = node}, fence, all.random_),
+          channel(cluster::inbox_channel(node)) {
+      clients.join_cluster(fence);
+    }
+    hub::fence fence;
+    hub::registry names;
+    hub::exchange clients;
+    cluster::member part;
+    std::string channel;
+    std::deque<words> queue;  // commands on their way
+    bool cut = false, frozen = false, dead = false;
+  };
+  struct told {
+    std::string text, closed;
+  };
+
+  void unsubscribe(server& s) { redis.subscribers.erase(s.channel); }
+
+  bool step(server& s) {
+    bool busy = false;
+    while (const auto o = s.clients.poll_output()) {
+      busy = true;
+      take(s, *o);
+    }
+    if (auto e = s.clients.poll_envelope()) {
+      busy = true;
+      if (e->to.loop == hub::cluster_place) {
+        s.part.handle_envelope(std::move(*e), now);
+      } else {
+        s.clients.handle_envelope(*e, now);
+      }
+    }
+    if (auto e = s.part.poll_envelope()) {
+      busy = true;
+      s.clients.handle_envelope(*e, now);
+      note(s, *e);
+    }
+    if (const auto a = s.part.poll_action(now)) {
+      busy = true;
+      carry_out(s, *a);
+    }
+    return (!s.cut && exchange_with_redis(s)) || busy;
+  }
+
+  void carry_out(server& s, const cluster::action& a) {
+    using type = cluster::action::type;
+    if (a.what == type::disconnect) {
+      if (a.where == cluster::line::inbox) return unsubscribe(s);
+      return s.queue.clear();
+    }
+    if (a.what == type::connect) {
+      if (s.cut) return;
+      if (down) return s.part.handle_disconnected(a.where, now);
+      return s.part.handle_connected(a.where, now);
+    }
+    if (a.where == cluster::line::commands) return s.queue.push_back(a.words);
+    if (a.words[0] != "SUBSCRIBE" || s.cut) return;
+    redis.subscribers[s.channel];
+    s.part.handle_reply(a.where, array({"subscribe", s.channel, "1"}), now);
+  }
+
+  bool exchange_with_redis(server& s) {
+    if (!s.queue.empty()) {
+      const auto command = std::move(s.queue.front());
+      s.queue.pop_front();
+      s.part.handle_reply(cluster::line::commands, redis.execute(command, now), now);
+      return true;
+    }
+    const auto inbox = redis.subscribers.find(s.channel);
+    if (inbox == redis.subscribers.end() || inbox->second.empty()) return false;
+    const auto text = std::move(inbox->second.front());
+    inbox->second.pop_front();
+    s.part.handle_reply(cluster::line::inbox, array({"message", s.channel, text}), now);
+    return true;
+  }
+
+  static reply array(const words& texts) {
+    reply out{.what = reply::type::array};
+    for (const auto& t : texts) out.items.push_back({.what = reply::type::text, .text = t});
+    return out;
+  }
+
+  // The exchange answers a delivery that it made with nothing, or with `accepted`.
+  void note(server& s, const hub::envelope& e) {
+    if (e.what != hub::envelope::type::deliver) return;
+    bool made = false;
+    while (const auto o = s.clients.poll_output()) {
+      made = made || (o->what == hub::output::type::text && o->slot == e.to.slot);
+      take(s, *o);
+    }
+    if (!made) return;
+    const cluster_client c{index_of(s), e.to.slot};
+    const auto [at, fresh] =
+        delivered.try_emplace({e.target, e.to.generation}, std::pair{c, e.to.generation});
+    if (!fresh && at->second.first != c) two_owners = true;
+  }
+
+  std::size_t index_of(const server& s) const {
+    std::size_t i = 0;
+    while (servers_[i].get() != &s) ++i;
+    return i;
+  }
+
+  void take(server& s, const hub::output& o) {
+    auto& t = told_[{index_of(s), o.slot}];
+    if (o.what == hub::output::type::text) {
+      t.text += o.payload;
+      return;
+    }
+    if (o.what == hub::output::type::ping) return;
+    t.closed = o.payload;
+    s.clients.handle_closed(o.slot, hub::ending::unclean, now);
+  }
+
+  seeded_random random_;
+  hub::announcement plan_;
+  std::vector<std::unique_ptr<server>> servers_;
+  std::map<cluster_client, told> told_;
+};
+
+}  // namespace nat::test
