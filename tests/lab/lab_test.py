@@ -21,7 +21,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import suite
 from netlab import isolate
 
-GROUPS = ("nat", "coturn", "tool", "pairs", "pipes", "measure", "relay", "portmap", "behavior")
+GROUPS = ("nat", "coturn", "tool", "pairs", "pipes", "measure", "relay", "portmap", "cluster", "behavior")
 SKIPPED = 77
 
 
@@ -48,7 +48,7 @@ def main():
     for name in chosen.groups or GROUPS:
         group = importlib.import_module(f"checks.{name}")
         began = time.monotonic()
-        with Network(parse_sites(group.SITES)) as lab:
+        with Network(parse_sites(group.SITES), getattr(group, "DELAYS", None)) as lab:
             print(f"{name}: {len(lab.plan.sites)} sites, built in {time.monotonic() - began:.1f} s", flush=True)
             if hasattr(group, "prepare"):
                 group.prepare(lab)

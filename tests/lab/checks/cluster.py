@@ -1,0 +1,329 @@
+"""Three servers and a Redis, 10,000 names, and every fault that SIGNALING.md names."""
+
+import signal
+import threading
+import time
+
+from netlab import fleet
+from suite import Skipped, check, expect, expect_equal
+
+SITES = [f"{host}=public,delay=0" for host in fleet.HOSTS]
+DELAYS = {fleet.REDIS_HOST: 0}
+
+NAMES = 10_000
+LONGEST_ANSWER = 2.0
+
+
+class State:
+    redis = None
+    servers = {}
+    crowd = {}  # host -> clients that are only there
+    talks = 0
+
+
+def prepare(lab):
+    fleet.raise_limits()
+    try:
+        State.redis = fleet.Redis(lab)
+    except FileNotFoundError:
+        return
+    for host in fleet.HOSTS:
+        State.servers[host] = fleet.Server(lab, host, State.redis)
+        State.crowd[host] = []
+
+
+def fleet_of(_lab):
+    if not State.redis:
+        raise Skipped("no redis-server here: apt-get install redis-server")
+    return State.redis, *State.servers.values()
+
+
+def all_ready():
+    for server in State.servers.values():
+        fleet.until(server.is_ready, f"{server.host} ready", 20)
+
+
+class Watch:
+    """Asks /healthz of the servers, one after the other, until the block ends: green each time."""
+
+    def __init__(self, *servers):
+        self.servers, self.over, self.asked, self.unwell = servers, threading.Event(), 0, []
+        self.thread = threading.Thread(target=self._look)
+
+    def __enter__(self):
+        self.thread.start()
+        return self
+
+    def __exit__(self, kind, *_):
+        self.over.set()
+        self.thread.join()
+        if kind is None:
+            expect(self.asked > 0, "/healthz was never asked")
+            expect_equal(self.unwell, [], "servers whose /healthz was not green")
+
+    def _look(self):
+        while not self.over.wait(0.05):
+            for server in self.servers:
+                self.asked += 1
+                if not server.is_healthy():
+                    self.unwell.append(server.host)
+
+
+class Talk:
+    """Two clients that stay connected: each offer is numbered, and answered."""
+
+    def __init__(self, here, there, name):
+        State.talks += 1
+        self.names = f"{name}{State.talks}-a", f"{name}{State.talks}-b"
+        (self.a, _), (self.b, _) = fleet.join(here, self.names[0]), fleet.join(there, self.names[1])
+        self.count = 0
+
+    def once(self):
+        """One offer and its answer. Nothing may come that was not just said."""
+        self.count += 1
+        text = f"{self.names[0]} {self.count}"
+        self.a.say(type="offer", target=self.names[1], sdp=text)
+        expect_equal(self.b.hear(LONGEST_ANSWER), {"type": "offer", "from": self.names[0], "sdp": text}, "offer")
+        self.b.say(type="answer", target=self.names[0], sdp=text)
+        expect_equal(self.a.hear(LONGEST_ANSWER), {"type": "answer", "from": self.names[1], "sdp": text}, "answer")
+
+    def end(self):
+        twice = self.a.heard_something() or self.b.heard_something()
+        self.a.close()
+        self.b.close()
+        expect(not twice, "something came twice")
+
+
+def refused(client, target):
+    """The error's code, and how long it took."""
+    began = time.monotonic()
+    client.say(type="offer", target=target, sdp="x")
+    answer = client.hear(LONGEST_ANSWER)
+    expect_equal((answer["type"], answer.get("target")), ("error", target), "an answer of some kind")
+    return answer["code"], time.monotonic() - began
+
+
+@check(f"{NAMES:,} names on three servers; offers and answers between them")
+def _(lab):
+    _, *servers = fleet_of(lab)
+    for first, server in enumerate(servers):
+        State.crowd[server.host] = fleet.crowd(server, [f"n{n}" for n in range(first, NAMES, 3)])
+    expect_equal(sum(server.metric("names") for server in servers), NAMES, "names")
+    talk = Talk(servers[0], servers[1], "talk")
+    for _ in range(200):
+        talk.once()
+    talk.end()
+
+
+@check("two peers on one server never touch Redis")
+def _(lab):
+    _, one, *_ = fleet_of(lab)
+    talk = Talk(one, one, "local")
+    before = one.metric('cluster_messages_total{direction="out"}')
+    for _ in range(500):
+        talk.once()
+    expect_equal(one.metric('cluster_messages_total{direction="out"}'), before, "messages to the cluster")
+    talk.end()
+
+
+@check("who is nowhere is told offline within 50 ms (p99)")
+def _(lab):
+    _, one, *_ = fleet_of(lab)
+    client, _ = fleet.join(one, "asks1")
+    times = []
+    for n in range(1000):
+        code, took = refused(client, f"nowhere{n}")
+        expect_equal(code, "peer-not-found", "code")
+        times.append(took)
+    client.close()
+    p99 = sorted(times)[990] * 1000
+    expect(p99 < 50, f"p99 {p99:.1f} ms")
+    return f"p50 {sorted(times)[500] * 1000:.2f} ms, p99 {p99:.2f} ms"
+
+
+@check("kill -9: offline at once, owners resume at once, others within the lease")
+def _(lab):
+    _, one, two, three = fleet_of(lab)
+    asks, _ = fleet.join(one, "asks2")
+    (_, secret), (lost, _) = fleet.join(three, "mine"), fleet.join(three, "anyones")
+    talk = Talk(one, two, "bystanders")
+    with Watch(one, two):
+        killed = time.monotonic()
+        three.kill()
+        times = []
+        for n in range(2, NAMES, 3):
+            code, took = refused(asks, f"n{n}")
+            expect_equal(code, "peer-not-found", "code")
+            times.append(took)
+        resumed, _ = fleet.join(one, "mine", secret)
+        expect(time.monotonic() - killed < 10, "that took longer than the lease, so it shows nothing")
+        stranger = fleet.Client(two)
+        answers = []
+
+        def granted():
+            talk.once()
+            began = time.monotonic()
+            answers.append(stranger.register("anyones")["type"])
+            expect(time.monotonic() - began < LONGEST_ANSWER, "a registration waited too long")
+            return answers[-1] == "registered"
+        fleet.until(granted, "the name of a dead server", 12 - (time.monotonic() - killed))
+        free_after = time.monotonic() - killed
+    talk.end()
+    for client in (asks, resumed, stranger, lost, *State.crowd["three"]):
+        client.close()
+    State.crowd["three"].clear()
+    three.start()
+    p99 = sorted(times)[len(times) * 99 // 100] * 1000
+    expect(p99 < 50, f"offline told after {p99:.1f} ms (p99)")
+    expect(free_after <= 10.5, f"free after {free_after:.1f} s")
+    return f"offline p99 {p99:.2f} ms, free after {free_after:.1f} s, {talk.count} offers beside"
+
+
+@check("SIGSTOP for 15 s and SIGCONT: its clients are let go, and nothing arrives under an old generation")
+def _(lab):
+    _, one, two, three = fleet_of(lab)
+    asks, _ = fleet.join(one, "asks3")
+    (old, _), (beside, _) = fleet.join(three, "frozen"), fleet.join(three, "beside")
+    talk = Talk(one, two, "bystanders")
+    longest = 0.0
+    with Watch(one, two):
+        three.send(signal.SIGSTOP)
+        stopped = time.monotonic()
+        # Those wait in the frozen server's sockets for it to come back.
+        old.say(type="offer", target="beside", sdp="from before")
+        while time.monotonic() - stopped < 15:
+            code, took = refused(asks, "frozen") if time.monotonic() - stopped < 9 else ("", 0)
+            expect(code in ("", "peer-not-found"), code)
+            longest = max(longest, took)
+            talk.once()
+        heir, _ = fleet.join(two, "frozen")  # another owner, after the lease
+        three.send(signal.SIGCONT)
+        for client in (old, beside):
+            try:
+                got = client.hear(5)
+                raise AssertionError(f"a client of the frozen server heard {got}")
+            except ConnectionError as end:
+                expect("fenced" in str(end), f"closed with {end}")
+        asks.say(type="offer", target="frozen", sdp="to the heir")
+        expect_equal(heir.hear(LONGEST_ANSWER)["sdp"], "to the heir", "what the heir hears")
+    expect(longest < LONGEST_ANSWER, f"someone waited for {longest:.2f} s")
+    all_ready()
+    expect_equal(three.metric("cluster_epochs_total"), 2, "epochs")
+    expect_equal(three.metric("names"), 0, "names of the frozen server")
+    talk.end()
+    for client in (asks, heir):
+        client.close()
+    return f"the longest wait {longest:.2f} s, {talk.count} offers beside"
+
+
+@check("Redis restarts empty: every name is claimed again, and found")
+def _(lab):
+    redis, one, two, three = fleet_of(lab)
+    talk = Talk(one, one, "local")
+    far = Talk(one, two, "far")
+    with Watch(one, two, three):
+        names = sum(server.metric("names") for server in (one, two, three))
+        redis.kill()
+        for server in (one, two, three):
+            fleet.until(lambda s=server: not s.is_ready(), f"{server.host} says that the cluster is away", 5)
+            talk.once()
+        redis.start()
+        began = time.monotonic()
+        all_ready()
+        took = time.monotonic() - began
+        expect_equal(redis.ask("DBSIZE"), f":{int(names) + 4}", "keys: names, three leases, the generation")
+        for _ in range(50):
+            far.once()
+            talk.once()
+        # The crowd is found again, each of them.
+        for n, client in enumerate(State.crowd["two"]):
+            far.a.say(type="offer", target=f"n{3 * n + 1}", sdp="hello")
+            expect_equal(client.hear(LONGEST_ANSWER)["from"], far.names[0], "who says hello")
+    talk.end()
+    far.end()
+    return f"{names:.0f} names within {took:.2f} s"
+
+
+@check("Redis is away for 20 s: peers of one server go on, others hear of it at once")
+def _(lab):
+    redis, one, two, three = fleet_of(lab)
+    talk, far = Talk(one, one, "local"), Talk(one, two, "far")
+    longest = 0.0
+    with Watch(one, two, three):
+        redis.kill()
+        away = time.monotonic()
+        fleet.until(lambda: not one.is_ready(), "/readyz says so", 5)
+        while time.monotonic() - away < 20:
+            talk.once()
+            code, took = refused(far.a, far.names[1])
+            expect_equal(code, "cluster-unavailable", "code")
+            longest = max(longest, took)
+        redis.start()
+        all_ready()
+        far.once()
+    talk.end()
+    far.end()
+    expect(longest < LONGEST_ANSWER, f"someone waited for {longest:.2f} s")
+    return f"{talk.count} local offers meanwhile, the longest wait {longest * 1000:.1f} ms"
+
+
+@check("a partition: the server without Redis serves its own, and loses what others claimed")
+def _(lab):
+    _, one, two, three = fleet_of(lab)
+    talk, far, bystanders = Talk(one, one, "local"), Talk(one, two, "far"), Talk(two, three, "bystanders")
+    claimed, _ = fleet.join(one, "claimed")
+    longest = 0.0
+    with Watch(one, two, three):
+        lab.cut("one", fleet.REDIS_HOST)
+        try:
+            until = time.monotonic() + 12
+            while time.monotonic() < until:
+                talk.once()
+                bystanders.once()
+                for client, target in ((far.a, far.names[1]), (far.b, far.names[0])):
+                    code, took = refused(client, target)
+                    expect(code in ("cluster-unavailable", "peer-not-found"), code)
+                    longest = max(longest, took)
+            heir, _ = fleet.join(two, "claimed")
+        finally:
+            lab.heal()
+        all_ready()
+        try:
+            raise AssertionError(f"the old owner heard {claimed.hear(5)}")
+        except ConnectionError as end:
+            expect("superseded" in str(end), f"closed with {end}")
+        for _ in range(20):
+            far.once()
+            talk.once()
+    expect(longest < LONGEST_ANSWER, f"someone waited for {longest:.2f} s")
+    for one_talk in (talk, far, bystanders):
+        one_talk.end()
+    heir.close()
+    return f"the longest wait {longest:.2f} s"
+
+
+@check("CLIENT KILL TYPE pubsub: subscriptions are renewed and counted")
+def _(lab):
+    redis, one, two, three = fleet_of(lab)
+    far = Talk(one, two, "far")
+    with Watch(one, two, three):
+        before = two.metric("cluster_resubscriptions_total")
+        disconnects = two.metric("cluster_disconnects_total")
+        # Redis may also still know that of a server which was cut off.
+        dropped = int(redis.ask("CLIENT", "KILL", "TYPE", "pubsub").removeprefix(":"))
+        expect(dropped >= len(fleet.HOSTS), f"{dropped} subscriptions were dropped")
+
+        def answered():
+            far.a.say(type="offer", target=far.names[1], sdp="x")
+            if far.b.heard_something():
+                return True
+            try:
+                return far.a.hear(LONGEST_ANSWER)["code"] != "peer-not-found"
+            except TimeoutError:
+                return True  # delivered and acknowledged: no word
+        fleet.until(answered, "the subscription", 5)
+        far.b.hear(LONGEST_ANSWER)
+        expect(two.metric("cluster_resubscriptions_total") == before + 1, "not counted")
+        expect(two.metric("cluster_disconnects_total") == disconnects, "the commands' connection ended too")
+    for client in (far.a, far.b):
+        client.close()
