@@ -38,8 +38,8 @@ inline SSL_CTX* client_context() {
 // The program under load.
 class server {
  public:
-  // Starts it, and returns once it has said where it listens, and "ready".
-  explicit server(std::vector<std::string> words) {
+  // Starts it, and returns once it has said where it listens, and a line that ends with `last`.
+  explicit server(std::vector<std::string> words, std::string_view last = "ready\n") {
     std::vector<char*> argv;
     for (auto& word : words) argv.push_back(word.data());
     argv.push_back(nullptr);
@@ -60,7 +60,7 @@ class server {
       const std::string_view text(line.data());
       const auto at = text.find("://127.0.0.1:");
       if (at != text.npos) port_ = static_cast<std::uint16_t>(std::atoi(line.data() + at + 13));
-      if (text.ends_with("ready\n")) return;
+      if (text.ends_with(last)) return;
       if (at == text.npos) std::fputs(line.data(), stderr);
     }
     port_ = 0;
