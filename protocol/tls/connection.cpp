@@ -83,7 +83,7 @@ connection& connection::operator=(connection&&) noexcept = default;
 
 void connection::feed(byte_view octets) {
   auto& b = *body_;
-  ensure(b.port.input.empty() || b.state == state::failed || b.state == state::closed);
+  if (!b.port.input.empty()) b.fail(failure::protocol, "records were left out");
   b.port.input = octets;
   if (b.state == state::handshaking) b.handshake_octets += octets.size();
 }

@@ -51,7 +51,8 @@ class connection {
   connection(connection&&) noexcept;
   connection& operator=(connection&&) noexcept;
 
-  // `octets` stay where they are until read() has returned nothing.
+  // `octets` stay where they are until read() has returned nothing. To feed more before that
+  // fails the connection.
   void feed(byte_view octets);
   // `scratch` holds at least max_record octets. The returned ones are its front.
   [[nodiscard]] byte_span read(byte_span scratch, std::string& out);

@@ -177,6 +177,20 @@ TEST_CASE("a record that was changed on its way ends the connection with an aler
   CHECK_FALSE(server.connection.write(as_bytes("x"), server.out));
 }
 
+TEST_CASE("records that were never read are missed by those that follow") {
+  const test_certificate certificate;
+  const auto context = context_of(certificate);
+  memory_client client;
+  memory_server server(context);
+  exchange(client, server);
+  client.say("first");
+  const auto octets = client.take();
+  server.connection.feed(as_bytes(octets));
+  server.take(octets);
+  CHECK(server.connection.state() == state::failed);
+  CHECK(server.heard.empty());
+}
+
 TEST_CASE("a record that claims to be larger than any is refused by its header") {
   const test_certificate certificate;
   const auto context = context_of(certificate);
