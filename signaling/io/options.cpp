@@ -31,7 +31,7 @@ void add_addresses(CLI::App& app, options& out, raw_options& raw) {
       ->type_name("ADDR:PORT")
       ->envname("SIGNALING_LISTEN");
   app.add_option("--stun", raw.stun,
-                 "embedded STUN server; repeatable [0.0.0.0:3478 and [::]:3478]")
+                 "embedded STUN server, over UDP and TCP; repeatable [0.0.0.0:3478 and [::]:3478]")
       ->type_name("ADDR:PORT");
   app.add_option("--stun-alternate", raw.alternates,
                  "second address and port of this machine, for NAT behaviour tests (RFC 5780) with "
@@ -113,8 +113,8 @@ void add_cluster(CLI::App& app, raw_options& raw) {
 void add_tls(CLI::App& app, options& out) {
   auto* certificate =
       app.add_option("--tls-cert", out.tls_certificate,
-                     "serve wss on every --listen address: certificate and chain in PEM; SIGHUP "
-                     "reads it and the key again [off]")
+                     "serve wss on every --listen address, and turns there and on those of --stun: "
+                     "certificate and chain in PEM; SIGHUP reads it and the key again [off]")
           ->type_name("FILE");
   auto* key = app.add_option("--tls-key", out.tls_key, "its private key in PEM")->type_name("FILE");
   certificate->needs(key);
@@ -159,9 +159,12 @@ void add_limits(CLI::App& app, options& out, raw_options& raw) {
   add("--messages-per-second", l.messages_per_second, "of one client; bursts of four times that",
       "N");
   add("--send-queue-bytes", l.send_queue_bytes, "what may wait for one client", "N");
-  add("--register-timeout", raw.register_timeout, "from the TCP connection to the registration",
+  add("--register-timeout", raw.register_timeout,
+      "from the TCP connection to the registration; at most 10 for the first request", "SECONDS");
+  add("--idle-timeout", raw.idle_timeout,
+      "silence; a ping goes out after half of it, and a TCP connection for TURN without an "
+      "allocation ends then",
       "SECONDS");
-  add("--idle-timeout", raw.idle_timeout, "silence; a ping goes out after half of it", "SECONDS");
   add("--resume-window", raw.resume_window, "how long a name is held after an unclean end",
       "SECONDS");
 }

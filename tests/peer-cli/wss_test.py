@@ -1,10 +1,13 @@
 #!/usr/bin/python3
-"""peer-cli and a foreign client over wss, on loopback, with the real server and certificates made on the spot.
+"""peer-cli and a foreign client over wss, and relayed over TCP and TLS, on loopback, with the real server and certificates made on the spot.
 
 usage: wss_test.py BIN_DIRECTORY [unittest arguments]
 """
 
 import asyncio
+import base64
+import hashlib
+import hmac
 import json
 import pathlib
 import shutil
@@ -16,7 +19,7 @@ import unittest
 
 import websockets
 
-from cli_test import LIMIT, Peer, Server, run
+from cli_test import LIMIT, Peer, Server, WithServer, run
 
 
 def certificate(folder, name, alternative="IP:127.0.0.1"):
@@ -34,7 +37,9 @@ class Secure(unittest.TestCase):
         cls.folder = tempfile.TemporaryDirectory()
         cls.own = certificate(cls.folder.name, "own")
         cls.other = certificate(cls.folder.name, "other")
-        cls.server = Server("--tls-cert", cls.own[0], "--tls-key", cls.own[1])
+        secret = pathlib.Path(cls.folder.name, "secret")
+        secret.write_text("north")
+        cls.server = Server("--tls-cert", cls.own[0], "--tls-key", cls.own[1], "--turn-secret-file", secret)
 
     @classmethod
     def tearDownClass(cls):
@@ -45,8 +50,7 @@ class Secure(unittest.TestCase):
         self.assertTrue(self.server.url.startswith("wss://127.0.0.1:"))
         ca = ["--tls-ca", self.own[0]]
         listener = Peer(self.server, *ca, "--id", "al", "listen")
-        self.addCleanup(listener.process.wait)
-        self.addCleanup(listener.process.kill)
+        self.addCleanup(WithServer.end, listener)
         self.assertEqual(listener.wait_for("registered")["server"], self.server.url)
         connector = Peer(self.server, *ca, "connect", "al", stdin=subprocess.PIPE)
         status, _ = connector.finish(b"over wss")
@@ -82,6 +86,34 @@ class Secure(unittest.TestCase):
         status, _, peer = run(self.server, "--tls-ca", "/dev/null", "gather")
         self.assertEqual(status, 3)
         self.assertIn("/dev/null", peer.error()["message"])
+
+    def relay_urls(self):
+        stun, wss = self.server.addresses["stun"][0], self.server.url.removeprefix("wss://")
+        return f"turn:{stun}?transport=tcp", f"turns:{stun}?transport=tcp", f"turns:{wss}?transport=tcp"
+
+    def test_stun_over_tcp_and_tls_on_both_ports(self):
+        for url in self.relay_urls():
+            with self.subTest(url):
+                status, out, _ = run(self.server, "--tls-ca", self.own[0], "stun", url)
+                self.assertEqual(status, 0)
+                self.assertEqual(json.loads(out)["mapped"]["address"], "127.0.0.1")
+        status, _, _ = run(self.server, "--tls-ca", self.other[0], "stun", self.relay_urls()[2])
+        self.assertEqual(status, 3)
+
+    def test_peers_relayed_over_tcp_and_tls_on_both_ports(self):
+        name = "4000000000:anyone"  # by the TURN REST convention
+        credential = pathlib.Path(self.folder.name, "credential")
+        credential.write_bytes(base64.b64encode(hmac.digest(b"north", name.encode(), hashlib.sha1)))
+        for number, url in enumerate(self.relay_urls()):
+            with self.subTest(url):
+                options = ["--tls-ca", self.own[0], "--ice-server", url, "--ice-username", name,
+                           "--ice-credential-file", credential, "--policy", "relay"]
+                listener = Peer(self.server, *options, "--id", f"relayed-{number}", "listen")
+                self.addCleanup(WithServer.end, listener)
+                listener.wait_for("registered")
+                status, out, peer = run(self.server, *options, "check", f"relayed-{number}", "--expect", "relay")
+                self.assertEqual(status, 0, peer.events)
+                self.assertEqual(json.loads(out.splitlines()[-1])["outcome"], "relay")
 
     def test_a_foreign_client_lives_through_a_change_of_certificate(self):
         live = [shutil.copy(old, pathlib.Path(self.folder.name, "live" + old.suffix)) for old in self.own]
