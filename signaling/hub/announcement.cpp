@@ -57,8 +57,10 @@ std::vector<signal::ice_server> servers_for(const announcement& plan, std::strin
   signal::ice_server stun, relay;
   if (plan.urls.empty()) {
     // RFC 7064: an IPv6 address stands in brackets, as to_string writes it.
-    for (const auto& e : embedded(plan, plan.stun, reached)) {
-      stun.urls.push_back("stun:" + to_string(e));
+    for (const auto* sockets : {&plan.stun, &plan.stun_alternate}) {
+      for (const auto& e : embedded(plan, *sockets, reached)) {
+        stun.urls.push_back("stun:" + to_string(e));
+      }
     }
     if (plan.turn) relay.urls = embedded_relays(plan, reached);
   }

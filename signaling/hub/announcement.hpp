@@ -19,7 +19,10 @@ struct announcement {
   std::vector<std::string> urls;
   // The embedded STUN server's sockets as bound.
   std::vector<endpoint> stun;
-  bool turn = false;  // they relay, too
+  // Its second ones (RFC 5780): what a client sends from the same socket to both tells it how it is
+  // mapped.
+  std::vector<endpoint> stun_alternate{};
+  bool turn = false;  // the first ones relay, too
   // What a wildcard address is announced as; absent: the address that the client reached.
   std::optional<address> external;
   // The sockets that take TURN over TLS, and whom their certificate is for: an address that it

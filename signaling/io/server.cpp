@@ -201,6 +201,7 @@ class server {
   void plan_announcement(const tls::server_context* tls) {
     announcement_.urls = options_.ice_servers;
     announcement_.stun = addresses_.stun;
+    announcement_.stun_alternate = addresses_.stun_alternate;
     announcement_.turn = options_.turn && !addresses_.stun.empty();
     announcement_.external = options_.external_address;
     if (tls != nullptr) {

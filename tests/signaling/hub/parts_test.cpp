@@ -134,7 +134,11 @@ TEST_CASE("the embedded STUN server is announced at the address that the client 
   plan.stun = {{at("127.0.0.1"), 4000}};
   CHECK(urls("127.0.0.1") == std::vector<std::string>{"stun:127.0.0.1:4000"});
   CHECK(urls("::1") == std::vector<std::string>{"stun:127.0.0.1:4000"});
+  plan.stun_alternate = {{at("127.0.0.2"), 4001}};
+  CHECK(urls("127.0.0.1") ==
+        std::vector<std::string>{"stun:127.0.0.1:4000", "stun:127.0.0.2:4001"});
   plan.stun.clear();
+  plan.stun_alternate.clear();
   CHECK(servers_for(plan, "al", at("192.0.2.7"), 0).empty());
 }
 
