@@ -31,7 +31,7 @@ NAT_MS = 1500
 
 SITES = ["a=masquerade", "b=masquerade", "s=symmetric", "t=symmetric",
          "d=masquerade,bridges=3", "e=masquerade,bridges=3",
-         "o=masquerade,input=open", "p=masquerade,input=open", "f=full-cone"]
+         "o=masquerade,input=open", "p=masquerade,input=open", "u=masquerade,udp=blocked", "f=full-cone"]
 
 
 def measure(lab, name, ours, theirs, path, runs, target):
@@ -90,6 +90,7 @@ def nat_behavior(lab, runs):
 def own_relay(lab, runs):
     server = services.SignalingServer(lab, (), extra=services.ALLOW_LAB)
     measure(lab, "lab: symmetric x symmetric by signaling-server", "s", "t", "relay", runs, OWN_RELAY_MS)
+    measure(lab, "lab: UDP blocked x masquerade by signaling-server", "u", "a", "relay", runs, None)
     flood.connect(lab)
     seen = flood.measure(lab, server, "s", "t", FLOOD_PER_SECOND, 8)
     report("lab: relayed round trip in a flood, over that before", seen.loaded_ms / seen.quiet_ms, "times", 2,
