@@ -3,9 +3,12 @@
 #include <algorithm>
 #include <csignal>
 #include <list>
+#include <memory>
 #include <utility>
 
+#include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/udp.hpp>
+#include <boost/asio/post.hpp>
 #include <boost/asio/signal_set.hpp>
 #include <boost/asio/steady_timer.hpp>
 
@@ -25,9 +28,9 @@ using session::exit_status;
 using session::failure;
 
 // The address that datagrams to `server` leave from; nullopt: no route. Nothing is sent.
-std::optional<address> route_to(net::io_context& context, const endpoint& server) {
+std::optional<address> route_to(const net::any_io_executor& executor, const endpoint& server) {
   boost::system::error_code error;
-  net::ip::udp::socket socket(context);
+  net::ip::udp::socket socket(executor);
   const auto ip = net::ip::make_address(to_string(server.ip), error);
   if (error) return std::nullopt;
   socket.open(server.ip.v4 ? net::ip::udp::v4() : net::ip::udp::v6(), error);
@@ -40,9 +43,9 @@ std::optional<address> route_to(net::io_context& context, const endpoint& server
 // One family's discovery with its sockets.
 class family {
  public:
-  family(net::io_context& context, behavior::discovery_config config, const address& local,
+  family(net::any_io_executor executor, behavior::discovery_config config, const address& local,
          random_source& random, std::function<void()> pump)
-      : context_(context),
+      : executor_(std::move(executor)),
         local_(local),
         random_(random),
         pump_(std::move(pump)),
@@ -86,8 +89,7 @@ class family {
  private:
   void perform(const behavior::open_socket& wanted) {
     try {
-      auto& socket = sockets_.try_emplace(wanted.id, context_.get_executor(), endpoint{local_, 0})
-                         .first->second;
+      auto& socket = sockets_.try_emplace(wanted.id, executor_, endpoint{local_, 0}).first->second;
       socket.start(
           [this, id = wanted.id](const stun::io::udp_socket::received& in) {
             finder_.handle_datagram(id, in.destination, in.from, in.data, clock::now());
@@ -106,7 +108,7 @@ class family {
   void perform(const behavior::close_socket& wanted) { sockets_.erase(wanted.id); }
   void perform(const behavior::ask_tcp& wanted) {
     stream_.emplace(
-        context_.get_executor(), local_, wanted.server, stun::io::stream_options{},
+        executor_, local_, wanted.server, stun::io::stream_options{},
         [this, server = wanted.server](const endpoint& local) {
           via_ = {transport::tcp, local, server};
           client_.emplace(stun::client_config{.server = via_}, random_, clock::now());
@@ -129,7 +131,7 @@ class family {
     }
   }
 
-  net::io_context& context_;
+  net::any_io_executor executor_;
   address local_;
   random_source& random_;
   std::function<void()> pump_;
@@ -142,28 +144,25 @@ class family {
   path via_;
 };
 
-class prober {
- public:
-  prober(const runtime_options& where, const behavior_options& what) : where_(where), what_(what) {}
+}  // namespace
 
-  std::expected<std::vector<behavior_result>, failure> run() {
-    net::steady_timer deadline(context_, what_.timeout);
-    deadline.async_wait([this](auto error) {
+class behavior_probe::prober : public std::enable_shared_from_this<prober> {
+ public:
+  prober(net::any_io_executor executor, std::vector<address> bind, behavior_options what, done told)
+      : executor_(std::move(executor)),
+        bind_(std::move(bind)),
+        what_(std::move(what)),
+        done_(std::move(told)) {}
+
+  void start() {
+    deadline_.expires_after(what_.timeout);
+    deadline_.async_wait([this, weak = weak_from_this()](auto error) {
       // Measuring a lifetime has its own end.
-      if (!error && !(what_.lifetime && begun_)) fail("no answer within the --timeout");
-    });
-    net::signal_set signals(context_, SIGINT, SIGTERM);
-    signals.async_wait([this](auto error, int) {
-      if (!error) failed_ = failure{exit_status::interrupted, "interrupted", "interrupted"};
+      if (!weak.expired() && !error && !(what_.lifetime && begun_))
+        fail("no answer within the time-out");
     });
     for (const auto& url : what_.servers) look_up(url);
     begin_when_resolved();
-    while (!failed_ && !over_ && context_.run_one() > 0) {
-    }
-    if (failed_) return std::unexpected(*failed_);
-    std::vector<behavior_result> out;
-    for (const auto& f : families_) out.push_back(f.result());
-    return out;
   }
 
  private:
@@ -171,7 +170,7 @@ class prober {
     if (const auto ip = parse_address(url.host)) return add({*ip, url.port});
     ++resolving_;
     lookups_.push_back(std::make_unique<name_lookup>(
-        context_.get_executor(), url.host,
+        executor_, url.host,
         [this, url](const std::vector<address>& found, const std::string& reason) {
           --resolving_;
           if (found.empty()) trouble_ = url.host + " can't be resolved (" + reason + ")";
@@ -201,16 +200,16 @@ class prober {
         .servers = {}, .lifetime = what_.lifetime, .router_external = what_.router_external};
     std::optional<address> local;
     for (const auto& server : servers) {
-      const auto route = route_to(context_, server);
+      const auto route = route_to(executor_, server);
       if (!route) continue;
       if (!local) local = route;
       config.servers.push_back(server);
     }
     if (!local) return;
-    for (const auto& ip : where_.bind) {
+    for (const auto& ip : bind_) {
       if (ip.v4 == local->v4) local = ip;
     }
-    families_.emplace_back(context_, std::move(config), *local, random_, [this] { pump(); });
+    families_.emplace_back(executor_, std::move(config), *local, random_, [this] { pump(); });
   }
 
   void pump() {
@@ -224,10 +223,11 @@ class prober {
       if (!f.finished()) next = earlier(next, f.next_timeout());
     }
     pumping_ = false;
-    if (over_ || !next) return;
+    if (over_) return end(results());
+    if (!next) return;
     timer_.expires_at(*next);
-    timer_.async_wait([this](auto error) {
-      if (error) return;
+    timer_.async_wait([this, weak = weak_from_this()](auto error) {
+      if (weak.expired() || error) return;
       for (auto& f : families_) f.handle_timeout();
       pump();
     });
@@ -244,18 +244,33 @@ class prober {
     what_.on_progress(*bounds);
   }
 
-  void fail(const std::string& why) {
-    if (failed_) return;
-    const auto& host = what_.servers.front().host;
-    failed_ =
-        failure{exit_status::signaling, "stun-unreachable", "no answer from " + host + ": " + why};
+  [[nodiscard]] std::vector<behavior_result> results() const {
+    std::vector<behavior_result> out;
+    for (const auto& f : families_) out.push_back(f.result());
+    return out;
   }
 
-  const runtime_options& where_;
-  const behavior_options& what_;
-  net::io_context context_{1};
+  void fail(const std::string& why) {
+    const auto& host = what_.servers.empty() ? std::string("any server") : what_.servers[0].host;
+    end(std::unexpected(failure{exit_status::signaling, "stun-unreachable",
+                                "no answer from " + host + ": " + why}));
+  }
+
+  // Told from the loop: whoever is told may destroy this.
+  void end(outcome what) {
+    if (!done_) return;
+    net::post(executor_, [weak = weak_from_this(), told = std::exchange(done_, nullptr),
+                          what = std::move(what)]() mutable {
+      if (!weak.expired()) told(std::move(what));
+    });
+  }
+
+  net::any_io_executor executor_;
+  std::vector<address> bind_;
+  behavior_options what_;
+  done done_;
   crypto::system_random random_;
-  net::steady_timer timer_{context_};
+  net::steady_timer timer_{executor_}, deadline_{executor_};
   std::vector<std::unique_ptr<name_lookup>> lookups_;
   std::vector<endpoint> servers_v4_, servers_v6_;
   std::list<family> families_;  // stable: callbacks hold references
@@ -263,14 +278,30 @@ class prober {
   std::string trouble_;
   bool begun_ = false, over_ = false, pumping_ = false;
   std::optional<behavior::lifetime_bounds> told_;
-  std::optional<failure> failed_;
 };
 
-}  // namespace
+behavior_probe::behavior_probe(net::any_io_executor executor, std::vector<address> bind,
+                               behavior_options what, done told)
+    : prober_(std::make_shared<prober>(std::move(executor), std::move(bind), std::move(what),
+                                       std::move(told))) {
+  prober_->start();
+}
 
-std::expected<std::vector<behavior_result>, failure> probe_behavior(const runtime_options& where,
-                                                                    const behavior_options& what) {
-  return prober(where, what).run();
+behavior_probe::~behavior_probe() = default;
+
+behavior_probe::outcome probe_behavior(const runtime_options& where, const behavior_options& what) {
+  net::io_context context{1};
+  std::optional<behavior_probe::outcome> out;
+  net::signal_set signals(context, SIGINT, SIGTERM);
+  signals.async_wait([&](auto error, int) {
+    if (!error)
+      out = std::unexpected(failure{exit_status::interrupted, "interrupted", "interrupted"});
+  });
+  const behavior_probe probe(context.get_executor(), where.bind, what, [&](auto found) {
+    if (!out) out = std::move(found);
+  });
+  while (!out) context.run_one();
+  return *std::move(out);
 }
 
 }  // namespace nat::peer_io

@@ -1,13 +1,16 @@
 #pragma once
 
 // Gives stun/behavior the world: names, UDP sockets, one TCP question, and the clock. One discovery
-// an address family, both at once; blocks until they are over.
+// an address family, both at once.
 
 #include <expected>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
+
+#include <boost/asio/any_io_executor.hpp>
 
 #include "peer-cli/io/runtime.hpp"
 #include "peer-cli/session/failure.hpp"
@@ -33,9 +36,26 @@ struct behavior_result {
   duration took{};
 };
 
-// Of the families that servers have and this host has a route for: IPv4 first. The failure says
-// why there is nothing to tell at all.
-[[nodiscard]] std::expected<std::vector<behavior_result>, session::failure> probe_behavior(
-    const runtime_options&, const behavior_options&);
+// On a loop that goes on with its other work.
+class behavior_probe {
+ public:
+  // Of the families that servers have and this host has a route for: IPv4 first. The failure says
+  // why there is nothing to tell at all.
+  using outcome = std::expected<std::vector<behavior_result>, session::failure>;
+  using done = std::function<void(outcome)>;
+
+  // Starts at once. `done` is called once, from the loop, and may destroy the probe; never after
+  // the probe is gone. `bind`: the addresses to ask from, where any is given.
+  behavior_probe(boost::asio::any_io_executor, std::vector<address> bind, behavior_options, done);
+  ~behavior_probe();
+
+ private:
+  class prober;
+  std::shared_ptr<prober> prober_;
+};
+
+// The same, blocking until it is over; SIGINT and SIGTERM end it.
+[[nodiscard]] behavior_probe::outcome probe_behavior(const runtime_options&,
+                                                     const behavior_options&);
 
 }  // namespace nat::peer_io
