@@ -9,6 +9,7 @@
 
 #include "peer-cli/commands/commands.hpp"
 #include "peer-cli/commands/nat_report.hpp"
+#include "peer-cli/commands/nat_servers.hpp"
 #include "peer-cli/commands/reporter.hpp"
 #include "peer-cli/commands/surroundings.hpp"
 #include "stun/behavior/forecast.hpp"
@@ -24,43 +25,47 @@ int give_up(reporter& says, const failure& why) {
   return static_cast<int>(why.status);
 }
 
-// One that can be asked over UDP; TURN servers answer Binding requests too.
-std::optional<session::ice_url> usable(const std::string& url) {
-  const auto parsed = session::parse_ice_url(url);
-  if (!parsed || parsed->proto != transport::udp || parsed->tls) return std::nullopt;
-  return *parsed;
-}
-
-std::vector<session::ice_url> usable(const std::vector<std::string>& urls) {
-  std::vector<session::ice_url> out;
-  for (const auto& url : urls) {
-    const auto one = usable(url);
-    const auto same = [&](const auto& o) { return o.host == one->host && o.port == one->port; };
-    if (one && std::ranges::none_of(out, same)) out.push_back(*one);
-  }
-  return out;
-}
-
 struct known {
   std::vector<session::ice_url> servers;
   std::vector<portmap::answered> routers;
+  std::vector<other_nat> others;  // what the peer says of itself
 };
 
-// Servers of the command line, else those that the signaling server announces; and what the
-// routers say.
-std::expected<known, failure> look_around(const options& o) {
+std::expected<std::vector<other_nat>, failure> read_answer(const std::string& peer,
+                                                           const std::string& answer) {
+  auto read = read_nat_events(answer);
+  if (!read) {
+    return std::unexpected(failure{
+        exit_status::peer_absent, "bad-nat-answer",
+        "'" + peer + "' sent an answer that " + read.error() + "; does it run `peer-cli listen`?"});
+  }
+  for (auto& one : *read) one.peer = peer;
+  return *std::move(read);
+}
+
+// Servers of the command line, else those that the signaling server announces; what the routers
+// say; and what the peer does.
+std::expected<known, failure> look_around(const options& o, reporter& says) {
   std::vector<std::string> urls;
   if (!o.url.empty()) urls.push_back(o.url);
   for (const auto& given : o.ice_servers) urls.push_back(given.url);
   auto config = peer_config_of(o);
-  config.use_signaling = urls.empty();
-  config.servers.clear();
-  surroundings asked(urls.empty(), config.port_mapping);
+  config.use_signaling = urls.empty() || config.target;
+  config.confirms = config.target.has_value();
+  if (!config.target) config.servers.clear();
+  surroundings asked(
+      {.servers = urls.empty(), .routers = config.port_mapping, .peer = config.target.has_value()},
+      says);
   {
     peer_io::runtime world(runtime_options_of(o), std::move(config));
     if (world.run(asked) != exit_status::done) return std::unexpected(asked.why);
   }
-  known out{usable(urls.empty() ? asked.urls : urls), std::move(asked.routers)};
+  known out{nat_servers(urls.empty() ? asked.urls : urls), std::move(asked.routers), {}};
+  if (!o.target.empty()) {
+    auto others = read_answer(o.target, asked.answer());
+    if (!others) return std::unexpected(others.error());
+    out.others = std::move(*others);
+  }
   if (!out.servers.empty()) return out;
   return std::unexpected(
       failure{exit_status::signaling, "no-stun-server",
@@ -105,8 +110,9 @@ int run_nat(const options& o) {
     if (!read) return give_up(says, {exit_status::usage, "bad-nat-file", read.error()});
     others = std::move(*read);
   }
-  const auto around = look_around(o);
+  const auto around = look_around(o, says);
   if (!around) return give_up(says, around.error());
+  others.insert(others.end(), around->others.begin(), around->others.end());
   peer_io::behavior_options what{.servers = around->servers,
                                  .lifetime = o.lifetime,
                                  .router_external = external_of(around->routers),

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cstdio>
+#include <utility>
 
 #include "stun/behavior/forecast.hpp"
 #include "stun/behavior/question.hpp"
@@ -87,6 +88,25 @@ std::vector<other_nat> same_family(const behavior_result& r, const std::vector<o
   std::vector<other_nat> out;
   std::ranges::copy_if(others, std::back_inserter(out),
                        [&](const other_nat& o) { return o.v4 == r.v4; });
+  return out;
+}
+
+json with_of(const behavior::profile& ours, const other_nat& other) {
+  json out{{"classic", other.name}, {"by", to_string(behavior::forecast(ours, other.what))}};
+  if (!other.peer.empty()) out["peer_id"] = other.peer;
+  if (const auto unlearned = unlearned_of(other.what); !unlearned.empty()) {
+    out["unlearned"] = unlearned;
+  }
+  return out;
+}
+
+std::string with_line(const behavior::profile& ours, const other_nat& other) {
+  auto out = "  with " + (other.peer.empty() ? "that peer" : other.peer) + " (" + other.name +
+             "): " + text(to_string(behavior::forecast(ours, other.what)));
+  const char* separator = "; not known of it: ";
+  for (const auto what : unlearned_of(other.what)) {
+    out += std::exchange(separator, ", ") + text(what);
+  }
   return out;
 }
 
@@ -216,11 +236,24 @@ json nat_event(const behavior_result& r, const std::vector<portmap::answered>& r
   }
   auto& with = out["with"] = json::array();
   for (const auto& other : same_family(r, others)) {
-    with.push_back(
-        {{"classic", other.name}, {"by", to_string(behavior::forecast(ours, other.what))}});
+    with.push_back(with_of(ours, other));
   }
   auto& tests = out["tests"] = json::array();
   for (const auto& e : r.evidence) tests.push_back(test_of(e));
+  return out;
+}
+
+std::string nat_answer(const std::vector<behavior_result>& all) {
+  std::string out;
+  for (const auto& r : all) {
+    const auto whole = nat_event(r, {}, {});
+    json event{{"event", "nat"}};
+    for (const char* name : {"family", "udp", "translated", "mapping", "mapping_depends",
+                             "filtering", "port_allocation", "hairpin", "classic"}) {
+      event[name] = whole[name];
+    }
+    out += event.dump() + '\n';
+  }
   return out;
 }
 
@@ -231,8 +264,7 @@ std::vector<std::string> nat_lines(const behavior_result& r,
   const auto ours = profile_of(r.verdict);
   to.out.push_back(answer_line(r));
   for (const auto& other : same_family(r, others)) {
-    to.out.push_back("  with that peer (" + other.name +
-                     "): " + text(to_string(behavior::forecast(ours, other.what))));
+    to.out.push_back(with_line(ours, other));
   }
   if (r.verdict.udp) describe(r.verdict, to);
   for (const auto& router : of_family(r, routers)) {

@@ -18,6 +18,9 @@ namespace nat::commands {
                              const std::vector<portmap::answered>& routers,
                              const std::vector<other_nat>& others);
 
+// As much of these events as another peer's forecast needs, and no address: what a listener tells.
+[[nodiscard]] std::string nat_answer(const std::vector<peer_io::behavior_result>&);
+
 // The answer first, what it rests on after it.
 [[nodiscard]] std::vector<std::string> nat_lines(const peer_io::behavior_result&,
                                                  const std::vector<portmap::answered>& routers,

@@ -5,9 +5,11 @@
 #include <array>
 #include <charconv>
 #include <cstdlib>
+#include <filesystem>
 #include <fstream>
 #include <iostream>
 #include <iterator>
+#include <utility>
 
 #include <CLI/CLI.hpp>
 
@@ -167,9 +169,19 @@ void add_commands(CLI::App& app, options& out, raw_options& raw) {
   nat->add_option("URL", out.url, "stun:HOST[:PORT] [the signaling server's]");
   nat->add_flag("--lifetime", out.lifetime,
                 "Measure how long idle mappings live; takes 1 to 10 minutes");
-  nat->add_option("--with", out.with,
-                  "Forecast with another machine, whose `peer-cli --json nat` this file holds");
+  nat->add_option(
+         "--with", out.with,
+         "Forecast with another machine: FILE, what `peer-cli --json nat` printed there, or "
+         "the PEER that listens there; a file that exists wins, ./NAME is always one")
+      ->type_name("FILE|PEER");
   app.add_subcommand("gather", "The table of this host's candidates");
+}
+
+// `--with`: a file where there is one, or where no peer can be called so.
+void tell_file_from_peer(options& out) {
+  std::error_code error;
+  if (!signal::is_peer_id(out.with) || std::filesystem::exists(out.with, error)) return;
+  out.target = std::exchange(out.with, {});
 }
 
 void check_names(const options& out) {
@@ -178,7 +190,8 @@ void check_names(const options& out) {
                                "'" + out.id + "' is no name: 1 to 64 of A-Z a-z 0-9 . _ ~ -");
   }
   const bool targeted = out.command == verb::connect || out.command == verb::check ||
-                        out.command == verb::ping || out.command == verb::bench;
+                        out.command == verb::ping || out.command == verb::bench ||
+                        !out.target.empty();
   if (targeted && !signal::is_peer_id(out.target)) {
     throw CLI::ValidationError("PEER",
                                "'" + out.target + "' is no name: 1 to 64 of A-Z a-z 0-9 . _ ~ -");
@@ -193,6 +206,7 @@ void interpret(options& out, const raw_options& raw) {
   }
   out.id_given = !out.id.empty();
   if (!out.id_given) out.id = random_name();
+  tell_file_from_peer(out);
   check_names(out);
   out.token = secret_from(raw.token_file, "--token-file", "PEER_TOKEN");
   out.secret = secret_from(raw.secret_file, "--secret-file", "PEER_SECRET");
@@ -265,6 +279,7 @@ options parse_options(int argc, char** argv) {
       "  peer-cli nat stun:host.example                                    how the NAT behaves\n"
       "  peer-cli --json nat > mine.json                                   for the other machine:\n"
       "  peer-cli nat --with mine.json                                     will the two connect?\n"
+      "  peer-cli -s ws://host.example:8080 nat --with alice               the same, asking alice\n"
       "\n"
       "Status: 0 done, 1 internal error, 2 usage, 3 signaling server, 4 peer not there, 5 no "
       "path,\n"

@@ -16,7 +16,7 @@ enum class verb : std::uint8_t { listen, connect, check, ping, bench, stun, nat,
 
 struct options {
   verb command = verb::listen;
-  std::string target;                 // PEER
+  std::string target;                 // PEER; of `nat`: the one that --with names
   std::string url;                    // of `stun` and `nat`
   std::string with;                   // of `nat`: a file with another run's result
   bool lifetime = false;              // of `nat`

@@ -9,6 +9,7 @@
 
 #include "peer-cli/commands/commands.hpp"
 #include "peer-cli/commands/cpu_clock.hpp"
+#include "peer-cli/commands/nat_teller.hpp"
 #include "peer-cli/commands/reporter.hpp"
 #include "peer-cli/io/runtime.hpp"
 #include "peer-cli/io/standard_streams.hpp"
@@ -28,7 +29,8 @@ class pipe_command final : public peer_io::command {
         says_(says),
         world_(world),
         input_(world.executor(), STDIN_FILENO),
-        output_(world.executor(), STDOUT_FILENO) {
+        output_(world.executor(), STDOUT_FILENO),
+        nat_(o, world) {
     output_.when_reader_leaves([this] { reader_left(); });
   }
 
@@ -39,6 +41,8 @@ class pipe_command final : public peer_io::command {
     auto* const link = peer.current();
     if (std::holds_alternative<session::link_ready>(event) && link) {
       ready(*link, now);
+    } else if (const auto* const told = std::get_if<session::registered>(&event)) {
+      nat_.learn(*told);
     } else if (const auto* const opened = std::get_if<datachannel::channel_opened>(&event);
                opened && link) {
       channel_opened(*opened, *link, now);
@@ -52,6 +56,7 @@ class pipe_command final : public peer_io::command {
       if (pipe_ && pipe_->id() == closed->id) pipe_->handle_closed();
       echo_.handle_closed(closed->id);
       bench_.handle_closed(closed->id);
+      nat_.handle_closed(closed->id);
     } else if (std::holds_alternative<session::path_found>(event)) {
       bench_.handle_path_change();
     } else if (auto* const ended = std::get_if<session::link_ended>(&event)) {
@@ -65,6 +70,7 @@ class pipe_command final : public peer_io::command {
     auto* const link = peer.current();
     if (link && bench_.running()) bench_.advance(*link, read_clock(now));
     if (const auto seen = bench_.poll_result(); seen && link) tell_bench(*seen, link->remote_id());
+    if (link) nat_.advance(*link, now);
     if (!pipe_ || status()) return;
     if (const auto* const data = pipe_->front(); data && !output_.writing()) {
       output_.write(*data, [this](int error) { written(error); });
@@ -97,17 +103,22 @@ class pipe_command final : public peer_io::command {
   void channel_opened(const datachannel::channel_opened& opened, session::link& link,
                       time_point now) {
     if (!opened.by_peer || options_.command == verb::connect) return;
-    if (echo_.takes(opened, link, now) || bench_.takes(opened, link, now) || pipe_) return;
+    if (echo_.takes(opened, link, now) || bench_.takes(opened, link, now)) return;
+    if (nat_.takes(opened, link, now) || pipe_) return;
     const auto& how = opened.options;
     if (how.ordered && !how.max_retransmits && !how.max_lifetime_ms) return start_pipe(opened.id);
     says_.say("a channel that may lose or reorder is no pipe; closed it");
     link.close_channel(opened.id, now);
   }
 
-  // True: it was a check's, a ping's or a bench's, and is answered.
+  // True: it was a check's, a ping's, a bench's or a question about the NAT, and is answered.
   bool answer(const datachannel::message& message, session::link& link, time_point now) {
     if (bench_.owns(message.id)) {
       bench_.handle_message(message, link, read_clock(now));
+      return true;
+    }
+    if (nat_.handle_message(message, link, now)) {
+      says_.say(link.remote_id() + " asks how this host's NAT behaves");
       return true;
     }
     const auto what = echo_.answer(message, link, now);
@@ -167,6 +178,7 @@ class pipe_command final : public peer_io::command {
   void link_ended(std::optional<session::failure>& why, session::peer& peer) {
     echo_ = {};
     bench_ = {};
+    nat_.link_ended();
     if (!pipe_) return ended_without_pipe(why);
     says_.nat(peer.nat_seen());
     says_.closed(*peer.ended(), pipe_->sent(), pipe_->received_bytes());
@@ -220,6 +232,7 @@ class pipe_command final : public peer_io::command {
   std::optional<session::pipe> pipe_;
   session::echo echo_;
   session::bench_answer bench_;
+  nat_teller nat_;
   bool reader_gone_ = false;
   std::optional<session::failure> broken_;
 };

@@ -38,7 +38,7 @@ int run_stun(const options& o) {
   if (url.empty() && !o.ice_servers.empty()) url = o.ice_servers.front().url;
   if (url.empty()) {
     peer_io::runtime world(runtime_options_of(o), peer_config_of(o));
-    surroundings asked(true, false);
+    surroundings asked({.servers = true, .routers = false, .peer = false}, says);
     if (world.run(asked) != exit_status::done) return give_up(says, asked.why);
     const auto chosen = choose_url(asked.urls);
     if (!chosen) {

@@ -1,48 +1,45 @@
 #pragma once
 
 // What is to be known before anything is measured: which STUN and TURN servers the signaling server
-// announces, and what the routers at hand say of themselves.
+// announces, what the routers at hand say of themselves, and what a listening peer says of its NAT.
 
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "peer-cli/commands/reporter.hpp"
 #include "peer-cli/io/runtime.hpp"
 #include "peer-cli/session/failure.hpp"
+#include "peer-cli/session/nat_question.hpp"
 
 namespace nat::commands {
 
 class surroundings final : public peer_io::command {
  public:
-  // Whether to wait for the announcement, and for routers (at most a second).
-  surroundings(bool wants_servers, bool wants_routers)
-      : wants_servers_(wants_servers), wants_routers_(wants_routers) {}
+  struct wanted {
+    bool servers, routers;  // for routers it waits a second at most
+    bool peer;              // the peer's target
+  };
+  surroundings(wanted wants, reporter& says) : wants_(wants), says_(says) {}
 
-  void handle(session::peer_event& event, session::peer&, time_point) override {
-    if (const auto* const told = std::get_if<session::registered>(&event)) {
-      urls = told->ice_servers;
-      wants_servers_ = false;
-    } else if (const auto* const router = std::get_if<portmap::answered>(&event)) {
-      routers.push_back(*router);
-    } else if (const auto* const failure = std::get_if<session::failure>(&event)) {
-      why = *failure;
-      finish(failure->status);
-    }
-  }
-  void advance(session::peer& peer, time_point now) override {
-    if (wants_servers_ || (wants_routers_ && !peer.port_mapping_settled(now))) return;
-    finish(session::exit_status::done);
-  }
-  void interrupted(session::peer&, time_point) override {
-    why = {session::exit_status::interrupted, "interrupted", "interrupted"};
-    finish(session::exit_status::interrupted);
-  }
+  void handle(session::peer_event&, session::peer&, time_point now) override;
+  void advance(session::peer&, time_point now) override;
+  [[nodiscard]] std::optional<time_point> next_timeout() const override;
+  void interrupted(session::peer&, time_point now) override;
 
   std::vector<std::string> urls;
   std::vector<portmap::answered> routers;
   session::failure why;
+  // Where a peer was asked, and all went well.
+  [[nodiscard]] const std::string& answer() const { return *question_->answer(); }
 
  private:
-  bool wants_servers_, wants_routers_;
+  void hear(const session::peer_event&, session::peer&, time_point now);
+  void fail(session::failure);
+
+  wanted wants_;
+  reporter& says_;
+  std::optional<session::nat_asker> question_;
 };
 
 }  // namespace nat::commands

@@ -578,6 +578,93 @@ class Nat(unittest.TestCase):
             self.assertEqual(status, 2, errors)
 
 
+class NatWithPeer(WithServer):
+    """`nat --with PEER`: what a listener tells of its own NAT, as far as loopback shows."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.server = Server("--stun-alternate", "127.0.0.2:0")
+
+    def forecast(self, name, *options, **how):
+        status, _, peer = run(self.server, *options, "nat", "--with", name, **how)
+        event = next((e for e in peer.events if e["event"] == "nat"), {"with": None})
+        return status, event["with"], peer
+
+    def test_the_peer_tells_its_nat_and_its_pipe_is_untouched(self):
+        listener = self.listen("open", stdin=subprocess.PIPE)
+        for _ in range(2):
+            status, told, peer = self.forecast("open")
+            self.assertEqual((status, told), (0, [{"classic": "open internet", "by": "direct", "peer_id": "open"}]),
+                             peer.events)
+        self.assertEqual([e["event"] for e in peer.events if e["event"] in ("connected", "secured", "nat")],
+                         ["connected", "secured", "nat"])
+        reader = Peer(self.server, "connect", "open")
+        self.assertEqual(listener.finish(b"all of it"), (0, b""))
+        self.assertEqual(reader.finish(), (0, b"all of it"))
+
+    def test_over_a_relay_it_is_told_too(self):
+        self.listen("relayed", "--keep")
+        status, told, peer = self.forecast("relayed", "--policy", "relay")
+        self.assertEqual((status, told[0]["by"]), (0, "direct"), peer.events)
+        self.assertEqual(next(e["path"] for e in peer.events if e["event"] == "connected"), "relay")
+
+    def test_a_listener_measures_once_and_tells_that_for_a_while(self):
+        other = Server("--stun-alternate", "127.0.0.2:0")
+        stun = "stun:" + other.addresses["stun"][0]
+        listener = Peer(self.server, "--id", "measured", "--ice-server", stun, "listen", "--keep")
+        self.addCleanup(self.end, listener)
+        listener.wait_for("registered")
+        first = self.forecast("measured")[1]
+        self.assertEqual(other.close(), 0)  # nobody is there to measure by
+        self.assertEqual(first[0]["classic"], "open internet")
+        self.assertEqual(self.forecast("measured")[1], first)
+
+    def test_a_peer_without_a_server_says_that_it_knows_nothing(self):
+        listener = Peer(self.server, "--id", "blind", "--ice-server", "turns:127.0.0.1:9", "--ice-username", "x", "listen",
+                        "--keep", env={"PEER_ICE_CREDENTIAL": "x"})
+        self.addCleanup(self.end, listener)
+        listener.wait_for("registered")
+        status, told, _ = self.forecast("blind")
+        self.assertEqual((status, told), (0, [{"classic": "unknown", "by": "unknown", "peer_id": "blind",
+                                               "unlearned": ["mapping", "filtering"]}]))
+        url = self.server.url
+        done = subprocess.run([BIN / "peer-cli", "-s", url, "--bind", "127.0.0.1", "nat", "--with", "blind"],
+                              capture_output=True, text=True, timeout=LIMIT)
+        self.assertIn("  with blind (unknown): unknown; not known of it: mapping, filtering\n", done.stdout)
+
+    def test_a_file_that_exists_wins_and_a_path_is_never_a_peer(self):
+        self.listen("either", "--keep")
+        with tempfile.TemporaryDirectory() as folder:
+            event = {"event": "nat", "family": "ipv4", "mapping": "endpoint-independent", "classic": "x",
+                     "filtering": "endpoint-independent", "port_allocation": "random"}
+            pathlib.Path(folder, "either").write_text(json.dumps(event))
+            for name, expected in (("either", (0, "x")), ("./either", (0, "x")), ("./absent", (2, None))):
+                done = subprocess.run([BIN.resolve() / "peer-cli", "-s", self.server.url, "--json", "nat", "--with", name],
+                                      cwd=folder, capture_output=True, timeout=LIMIT)
+                last = json.loads(done.stdout.splitlines()[-1])
+                classic = last["with"][0]["classic"] if "with" in last else None
+                self.assertEqual((done.returncode, classic), expected)
+        self.assertEqual(self.forecast("either")[1][0]["classic"], "open internet")
+
+    def test_a_peer_that_can_not_be_asked_has_the_statuses_of_check(self):
+        self.listen("guarded", "--keep", env={"PEER_SECRET": "right"})
+        self.listen("unreached", "--keep")
+        self.listen("frozen", "--keep").process.send_signal(signal.SIGSTOP)
+        for status, code, arguments, env in (
+                (4, "peer-not-found", ["nobody"], {}), (6, None, ["guarded"], {"PEER_SECRET": "wrong"}),
+                (4, "no-answer", ["frozen", "--timeout", "0.5"], {}),
+                (5, "no-path", ["unreached", "--policy", "relay", "--ice-server", "stun:127.0.0.1:9", "--timeout", "1"],
+                 {})):
+            with self.subTest(arguments):
+                got, told, peer = self.forecast(*arguments, env=env)
+                self.assertEqual((got, told), (status, None), peer.events)
+                self.assertEqual([e["status"] for e in peer.events if e["event"] == "error"], [status])
+                self.assertIn(code, (None, peer.error()["code"]))
+        done = subprocess.run([BIN / "peer-cli", "--id", "me", "nat", "--with", "me"], capture_output=True, text=True,
+                              timeout=LIMIT)
+        self.assertEqual(done.returncode, 2, done.stderr)
+
+
 class Output(WithServer):
     def test_a_result_that_can_not_be_written_is_status_1_and_one_line(self):
         listener = self.listen("unheard", "--keep")
