@@ -39,7 +39,7 @@ BUILT = {
     "lossy": Built(EI, APD, "preserving", "port-restricted cone"),
 }
 SITES = ["public=public", "full=full-cone", "restr=restricted-cone", "masq=masquerade", "hair=masquerade,hairpin=on",
-         "sym=symmetric", f"block=symmetric,ports={_FIRST}-{_LAST}", "cgn=masquerade,double=masquerade",
+         "sym=symmetric", "sym2=symmetric", f"block=symmetric,ports={_FIRST}-{_LAST}", "cgn=masquerade,double=masquerade",
          "lossy=masquerade,loss=5", "upnp=masquerade,wan=44.128.0", "noudp=masquerade,udp=blocked", "six=masquerade,v6=firewall"]
 LIMIT_MS = 1500   # 30 ms to the server, when nothing is lost
 SERVERS = {"our server": f"stun:{services.SIGNAL.address}:3478", "coturn": f"stun:{services.STUN.address}:3478"}
@@ -48,7 +48,7 @@ SERVERS = {"our server": f"stun:{services.SIGNAL.address}:3478", "coturn": f"stu
 def prepare(lab):
     services.SignalingServer(lab, (), extra=(
         "--stun", f"{services.SIGNAL.address}:3478", "--stun", f"[{services.SIGNAL.address6}]:3478",
-        "--stun-alternate", f"{services.SIGNAL.second}:3479"))
+        "--stun-alternate", f"{services.SIGNAL.second}:3479", *services.ALLOW_LAB))
     if shutil.which("turnserver"):
         services.Coturn(lab, both=True)
 
@@ -96,8 +96,7 @@ for _server, _url in SERVERS.items():
 
 @check("UDP blocked is told from no server: 8 and 3")
 def _(lab):
-    need_coturn()  # over TCP
-    status, events, errors = nat(lab, "noudp", SERVERS["coturn"])
+    status, events, errors = nat(lab, "noudp", SERVERS["our server"])
     expect_equal((status, events[0]["udp"], events[0]["classic"]), (8, "blocked", "udp blocked"), errors[-300:])
     took = events[0]["took_ms"]
     status, events, errors = nat(lab, "noudp", "stun:198.51.100.99")
@@ -123,6 +122,23 @@ def _(lab):
     expect_equal(events[0]["with"], [{"classic": "port-restricted cone",
                                       "by": "direct, by trying many ports, or by relay"}], errors[-300:])
     expect_equal(status, 8, "status")
+
+
+@check("a listening peer tells its NAT; the forecast is what a check then shows")
+def _(lab):
+    forecasts = []
+    for site, by, outcome in (("full", "direct", "direct"), ("sym2", "by relay", "relay")):
+        listener, name = peers.listen(lab, site)
+        with listener:
+            status, events, errors = nat(lab, "sym", "--with", name)
+            expect_equal(status, 8, f"status ({errors[-300:]})")
+            expect_equal([one["with"] for one in events],
+                         [[{"classic": BUILT.get(site, BUILT["sym"]).classic, "by": by, "peer_id": name}]], errors[-300:])
+            with peers.Peer(lab, "sym", ["check", name], payload=False) as checker:
+                expect_equal(checker.finish(), 0, checker.errors()[-300:])
+                expect_equal(checker.last("report")["outcome"], outcome, f"check of {site}")
+        forecasts.append(f"{site}: {by}")
+    return ", ".join(forecasts)
 
 
 @check("coturn's turnutils_natdiscovery understands our server")
