@@ -7,6 +7,7 @@
 #include <deque>
 #include <utility>
 
+#include "protocol/base/big_endian.hpp"
 #include "protocol/base/ensure.hpp"
 #include "protocol/dtls/context.hpp"
 #include "protocol/dtls/datagram_bio.hpp"
@@ -22,6 +23,28 @@ constexpr std::byte application_data{23};
 // OpenSSL takes a timer with less than 15 ms to go for expired, so it can't be shorter by much.
 constexpr auto shortest_retransmission = 50ms;
 constexpr auto longest_retransmission = 60s;  // RFC 6347, 4.2.4.1
+
+// What encryption adds to a record: GCM's explicit nonce and tag (RFC 5288), or ChaCha20's tag
+// alone (RFC 7905).
+std::size_t sealed_overhead(const SSL* ssl) {
+  const auto* cipher = SSL_get_current_cipher(ssl);
+  const bool chacha =
+      cipher != nullptr && SSL_CIPHER_get_cipher_nid(cipher) == NID_chacha20_poly1305;
+  return chacha ? 16 : 8 + 16;
+}
+
+// Whether each record that claims to be encrypted is long enough to be. RFC 6347, 4.1.2.7 has
+// invalid records discarded; OpenSSL ends the connection over these, whoever sent them.
+bool may_be_sealed(byte_view datagram, std::size_t overhead) {
+  while (datagram.size() >= record_header) {
+    const auto epoch = load_be<std::uint16_t>(datagram, 3);
+    const auto length = load_be<std::uint16_t>(datagram, 11);
+    if (epoch != 0 && length < overhead) return false;
+    if (datagram.size() - record_header < length) break;
+    datagram = datagram.subspan(record_header + length);
+  }
+  return true;
+}
 
 unsigned microseconds(duration d) {
   return static_cast<unsigned>(std::chrono::duration_cast<std::chrono::microseconds>(d).count());
@@ -50,7 +73,8 @@ struct connection::body {
   std::deque<bytes> early;
   bytes early_current;
   std::optional<time_point> deadline;
-  bool fruitful = true;  // the datagram being handled has changed something
+  std::size_t overhead = 0;  // of an encrypted record, once connected
+  bool fruitful = true;      // the datagram being handled has changed something
   dtls::counters counts;
   std::array<std::byte, 16'384> plaintext;  // the largest record there is (RFC 5246, 6.2.1)
 };
@@ -120,6 +144,7 @@ void connection::body::handshake(time_point now) {
   const int result = SSL_do_handshake(ssl.get());
   if (result == 1) {
     state = state::connected;
+    overhead = sealed_overhead(ssl.get());
   } else {
     note_error(SSL_get_error(ssl.get(), result));
   }
@@ -167,6 +192,10 @@ void connection::handle_datagram(byte_view datagram, time_point now) {
     return;
   }
   if (b.state == state::connected) {
+    if (!may_be_sealed(datagram, b.overhead)) {
+      ++b.counts.dropped;
+      return;
+    }
     b.port.input = datagram;
     b.fruitful = false;
     return;

@@ -241,10 +241,15 @@ TEST_CASE("replays, forgeries, garbage and unauthenticated alerts are dropped an
   p.deliver(false, test::from_hex("15 fefd 0000 000000000063 0002 0228"));
   // The same under the epoch of the keys, not encrypted with them.
   p.deliver(false, test::from_hex("15 fefd 0001 000000000063 0002 0228"));
+  // Behind a record that was good, and a length that is not there.
+  auto appended = record;
+  const auto shorter = test::from_hex("17 fefd 0001 000000000064 0000");
+  appended.insert(appended.end(), shorter.begin(), shorter.end());
+  p.deliver(false, appended);
   // A ClientHello's beginning.
   p.deliver(false, test::from_hex("16 fefd 0000 000000000000 0004 01000000"));
 
-  CHECK(p.server.counters().dropped == before + 9);
+  CHECK(p.server.counters().dropped == before + 10);
   CHECK(p.server.state() == state::connected);
   CHECK(p.received[0].size() == 1);
   REQUIRE(p.client.send(as_bytes("still here")));
