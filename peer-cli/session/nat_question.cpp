@@ -23,11 +23,11 @@ void nat_asker::handle_message(const datachannel::message& message, const link& 
 }
 
 void nat_asker::handle_closed(datachannel::channel_id id, const link& from) {
-  if (id == channel_) fail("no-nat-answer", from, "is connected and does not tell its NAT");
+  if (id == channel_) fail("no-answer", from, "is connected and does not tell its NAT");
 }
 
 void nat_asker::advance(const link& from, time_point now) {
-  if (now >= deadline_) fail("no-nat-answer", from, "is connected and does not tell its NAT");
+  if (now >= deadline_) fail("no-answer", from, "is connected and does not tell its NAT");
 }
 
 void nat_asker::fail(const char* code, const link& from, const std::string& what) {

@@ -30,5 +30,16 @@ class Aiortc(PipeCases, harness.TestCase):
         self.assertEqual((summary["sent"], summary["direct"]), (5, summary["received"]))
         self.assertGreaterEqual(summary["received"], 4)  # the first may find nobody listening yet
 
+    async def test_a_question_about_their_nat_that_they_echo(self):
+        server = await harness.Server(self).start()
+        foreign = await self.foreign(server, "foreign")
+        foreign.echoes = True
+        accepting = self.keep(foreign.accept())
+        native = await Native.start(self, server, "native", "--json-fd", "2", "nat", "--with", "foreign")
+        self.assertEqual(await accepting, "nat")
+        error = await native.event("error")
+        self.assertEqual(await native.status(), 4, native.process.seen)
+        self.assertEqual(error["code"], "bad-nat-answer")
+
 
 harness.main()

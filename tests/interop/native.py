@@ -145,6 +145,9 @@ class PipeCases:
     async def test_a_bench_that_they_do_not_answer(self):
         await self.ask_in_vain("bench", "foreign")
 
+    async def test_a_question_about_their_nat_that_they_do_not_answer(self):
+        await self.ask_in_vain("nat", "--with", "foreign")
+
     async def test_they_leave_midway(self):
         native, foreign = await self.meet(they_offer=True)
         await foreign.send_text("half a sen")

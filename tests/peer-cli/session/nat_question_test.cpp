@@ -93,7 +93,7 @@ TEST_CASE("nat question: the answer comes when the listener has it, and only onc
 TEST_CASE("nat question: whoever says nothing is given up after a time") {
   asked a([](asked&, link_event&) {});
   const auto began = a.net.now;
-  expect_refusal(a, "no-nat-answer");
+  expect_refusal(a, "no-answer");
   CHECK(a.net.now - began == nat_asker::patience);
 }
 
@@ -105,7 +105,7 @@ TEST_CASE("nat question: whoever closes the channel, as older listeners do, is g
     self.net.b.over.close_channel(opened->id, self.net.now);
   });
   const auto began = a.net.now;
-  expect_refusal(a, "no-nat-answer");
+  expect_refusal(a, "no-answer");
   CHECK(a.net.now - began < 1s);
 }
 
@@ -145,7 +145,7 @@ TEST_CASE("nat question: what is no question closes the channel, for the rest of
   for (const auto text : {nat_request, std::string_view("else")}) {
     static_cast<void>(a.net.a.over.send(opened->id, as_bytes(text), false, a.net.now));
   }
-  expect_refusal(a, "no-nat-answer");
+  expect_refusal(a, "no-answer");
   CHECK_FALSE(a.listener.asked());
   REQUIRE(a.net.a.over.open(nat_channel(), a.net.now));
   a.net.run_until([] { return false; }, 5s);
