@@ -88,12 +88,6 @@ admin::admin(net::io_context& context, socket_handle listening, admin_answers an
   accept();
 }
 
-void admin::close() {
-  boost::system::error_code ignored;
-  acceptor_.close(ignored);
-  pause_.cancel();
-}
-
 void admin::accept() {
   acceptor_.async_accept([this](boost::system::error_code wrong, net::ip::tcp::socket socket) {
     if (wrong == net::error::operation_aborted) return;

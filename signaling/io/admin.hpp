@@ -36,7 +36,6 @@ struct admin_answers {
 class admin {
  public:
   admin(boost::asio::io_context&, socket_handle listening, admin_answers);
-  void close();
 
  private:
   void accept();

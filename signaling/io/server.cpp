@@ -286,7 +286,6 @@ class server {
   void drain() {
     draining_ = true;
     log_info("stopping: telling everybody");
-    if (admin_) admin_->close();
     still_busy_ = loops_.size();
     for (auto& loop : loops_) {
       loop->post([this, &l = *loop] {

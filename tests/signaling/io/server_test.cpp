@@ -223,6 +223,20 @@ TEST_CASE("SIGTERM and SIGINT: everybody is told, the end comes with status 0 wi
   }
 }
 
+TEST_CASE("while it drains, the server says so on /readyz, and that it lives on /healthz") {
+  server_process server;
+  raw_client slow(server.websocket);  // who is told and does not go is waited for
+  slow.join("slow");
+  server.signal(SIGTERM);
+  CHECK(slow.hear() == R"({"type":"going-away"})");
+  const auto ready = http_get(server.admin, "/readyz");
+  CHECK_MESSAGE(ready.starts_with("HTTP/1.1 503 "), ready);
+  CHECK_MESSAGE(ready.contains("\naccepting: failed\n"), ready);
+  CHECK(http_get(server.admin, "/healthz").starts_with("HTTP/1.1 200 OK\r\n"));
+  CHECK(slow.read_close() == 1001);
+  CHECK(server.wait() == 0);
+}
+
 TEST_CASE("health, readiness and metrics") {
   server_process server;
   raw_client al(server.websocket);
