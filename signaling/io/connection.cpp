@@ -88,7 +88,7 @@ void connection::lose() {
 void connection::take(byte_span octets) {
   if (phase_ == phase::upgrading) {
     // One port serves wss and turns.
-    if (head_.empty() && wire_.secured() && starts_stun(octets)) {
+    if (head_.empty() && wire_.secured() && loop_.serves_stun() && starts_stun(octets)) {
       return loop_.hand_over(*this, octets);
     }
     return take_head(octets);

@@ -101,6 +101,8 @@ class event_loop {
   void accepted(socket_handle, const endpoint& remote, purpose);
   // It speaks STUN, not HTTP; `first` is what was read of it.
   void hand_over(connection&, byte_view first);
+  // Where STUN is served, its wss ports serve it too.
+  [[nodiscard]] bool serves_stun() const noexcept { return stun_.has_sockets(); }
   [[nodiscard]] bool speaks_tls() const noexcept { return tls_ != nullptr; }
   // Whom an accepted connection counts for, nullopt as long as only its proxy is known; false: too
   // many.

@@ -34,6 +34,7 @@ class stun_service final : private client_door {
   // for beside it. Another address and port of the same family; port 0 as in add().
   endpoint add_alternate(const endpoint& primary, const endpoint& alternate);
   void serve_relays(turn::server_config, random_source&);
+  [[nodiscard]] bool has_sockets() const noexcept { return !fronts_.empty(); }
   // Whose paths are those of transport::tcp.
   void use_streams(client_door& streams) noexcept { streams_ = &streams; }
   void start();

@@ -7,6 +7,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
@@ -95,10 +96,12 @@ finished run_server(std::vector<std::string> arguments) {
 server_process::server_process(std::vector<std::string> arguments) {
   const auto file = std::filesystem::temp_directory_path() /
                     ("signaling_test_ready." + std::to_string(::getpid()));
-  for (const char* a : {"--listen", "127.0.0.1:0", "--stun", "127.0.0.1:0", "--admin",
-                        "127.0.0.1:0", "--ready-file", file.c_str()}) {
+  const bool with_stun = std::ranges::find(arguments, "--no-stun") == arguments.end();
+  for (const char* a :
+       {"--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--ready-file", file.c_str()}) {
     arguments.emplace_back(a);
   }
+  if (with_stun) arguments.insert(arguments.end(), {"--stun", "127.0.0.1:0"});
   const auto c = start(arguments);
   pid_ = c.pid;
   errors_ = c.errors;
@@ -109,7 +112,7 @@ server_process::server_process(std::vector<std::string> arguments) {
   std::filesystem::remove(file);
   ready_ = content.str();
   websocket = first_endpoint(ready_, "websocket");
-  stun = first_endpoint(ready_, "stun");
+  if (with_stun) stun = first_endpoint(ready_, "stun");
   admin = first_endpoint(ready_, "admin");
 }
 

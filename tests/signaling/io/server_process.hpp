@@ -20,7 +20,8 @@ struct finished {
 
 class server_process {
  public:
-  // Adds --listen, --stun, --admin and --ready-file; returns once the server says that it is ready.
+  // Adds --listen, --admin, --ready-file and, without --no-stun, --stun; returns once the server
+  // says that it is ready.
   explicit server_process(std::vector<std::string> arguments = {});
   ~server_process();  // kills it if it still runs
   server_process(const server_process&) = delete;

@@ -97,6 +97,16 @@ TEST_CASE("Binding is answered over TCP, over TLS on the same port, and over TLS
   al.join("al");
 }
 
+TEST_CASE("with --no-stun the wss port serves none either: there it is broken HTTP") {
+  const test_certificate certificate;
+  const auto server = relay({"--no-stun"}, &certificate);
+  raw_client stranger(server.websocket, tls_settings{}, tcp_only);
+  stranger.send_raw(std::string(as_text(binding_request())) + "\r\n\r\n");
+  CHECK(stranger.read_head().starts_with("HTTP/1.1 400 "));
+  raw_client al(server.websocket, tls_settings{});
+  al.join("al");
+}
+
 TEST_CASE("TURN relays over TCP, turns on both ports, on every loop") {
   const test_certificate certificate;
   const auto server = relay({"--threads", "3"}, &certificate);
