@@ -31,12 +31,10 @@ void lease::grant(const endpoint& external, std::uint32_t lifetime, time_point n
 
 void lease::refuse(std::string reason, std::uint32_t retry_after, time_point now) {
   if (releasing_ || state_ == standing::absent) return;
-  state_ = standing::refused;
   reason_ = std::move(reason);
   resend_at_.reset();
   renew_at_.reset();
-  expires_at_.reset();
-  external_.reset();
+  if (!external_) state_ = standing::refused;
   retry_at_ =
       now + std::clamp(std::chrono::seconds{retry_after}, rules_.min_refusal, rules_.max_refusal);
 }

@@ -36,7 +36,8 @@ class lease {
 
   void ask(time_point now);  // the first request is due at once
   void grant(const endpoint& external, std::uint32_t lifetime, time_point now);
-  // Asked again after `retry_after` seconds, kept between min_refusal and max_refusal.
+  // Asked again after `retry_after` seconds, kept between min_refusal and max_refusal. What was
+  // granted before stands until it runs out.
   void refuse(std::string reason, std::uint32_t retry_after, time_point now);
   void give_up(std::string reason);  // not spoken here; nothing is asked again
   void renew(time_point now);        // sooner than half-time: the gateway has lost its state

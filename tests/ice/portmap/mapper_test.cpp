@@ -102,6 +102,40 @@ TEST_CASE("PCP: a renewal that is never answered loses the mapping when it ends"
   CHECK(h.mapper.mappings().empty());
 }
 
+TEST_CASE(
+    "PCP: a renewal that is refused costs nothing before the mapping ends, nor its deletion") {
+  home h(only(protocol::pcp));
+  h.start();
+  grant_pcp(h, 3600);
+  h.advance(1800s);
+  h.receive(pcp_answer(h.pcp_request(), external, 60, 1900, 8));
+  CHECK(h.unmapped.empty());
+  CHECK(h.mapper.mappings().size() == 1);
+  const auto before = h.requests(2).size();
+  SUBCASE("asked again when the refusal is over") {
+    h.advance(60s);
+    CHECK(h.requests(2).size() == before + 1);
+    grant_pcp(h, 3600, 1960);
+    h.advance(1799s);
+    CHECK(h.unmapped.empty());
+  }
+  SUBCASE("given back") {
+    h.mapper.release(h.now);
+    h.drain();
+    CHECK(h.requests(2).size() == before + 1);
+    CHECK_FALSE(h.mapper.released());
+  }
+  SUBCASE("lost when it ends") {
+    for (int i = 0; i < 30; ++i) {
+      h.advance(61s);
+      h.receive(
+          pcp_answer(h.pcp_request(), external, 60, static_cast<std::uint32_t>(1961 + 61 * i), 8));
+    }
+    CHECK(h.unmapped.size() == 1);
+    CHECK(h.mapper.mappings().empty());
+  }
+}
+
 TEST_CASE("PCP: each refusal is told in words, and asked about again no sooner than it says") {
   for (unsigned code = 2; code <= 13; ++code) {
     home h(only(protocol::pcp));
