@@ -130,7 +130,7 @@ void discovery::handle_unreachable(socket_id at, const endpoint& to, time_point 
 }
 
 void discovery::handle_tcp(bool answered, time_point now) {
-  tcp_ = answered;
+  tcp_ = tcp_.value_or(false) || answered;  // it may close after its answer
   advance(now);
 }
 

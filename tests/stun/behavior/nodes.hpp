@@ -85,7 +85,10 @@ class curious_node final : public sim::node {
   }
 
   void handle_datagram(const path& from, byte_view data, time_point now) override {
-    if (from.proto == transport::tcp) return finder.handle_tcp(true, now);
+    if (from.proto == transport::tcp) {
+      finder.handle_tcp(true, now);
+      return finder.handle_tcp(false, now);  // servers may close behind their answer
+    }
     const auto at = ids_.find(from.local);
     if (at == ids_.end()) return;
     finder.handle_datagram(at->second, from.local.ip, from.remote, data, now);
