@@ -4,6 +4,7 @@
 #include <net/if.h>
 #include <netinet/in.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <memory>
@@ -43,6 +44,8 @@ turn::server_config relay_config(const options& o, const std::string& secret,
   }
   c.fallback_v4 = fallback(*own, true, c.external_v4);
   c.fallback_v6 = fallback(*own, false, c.external_v6);
+  // Forged sources reach all loops: what goes to one address is counted in each.
+  c.max_challenges_per_second = std::max(1U, c.max_challenges_per_second / o.threads);
   c.peers.allow = o.relay_allow;
   c.peers.deny = o.relay_deny;
   return c;

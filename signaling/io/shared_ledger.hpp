@@ -1,8 +1,8 @@
 #pragma once
 
 // The ports and quotas that the TURN servers of all event loops share, behind one lock: it is taken
-// once or twice for an allocation, and for data only between two relayed addresses of different
-// loops.
+// a few times for an allocation, on every tick, and for data only between two relayed addresses of
+// different loops.
 
 #include <mutex>
 

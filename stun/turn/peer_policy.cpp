@@ -64,8 +64,10 @@ peer_policy::verdict peer_policy::judge(const address& peer) const noexcept {
   if (any_contains(deny, peer)) return verdict::refused;
   if (std::ranges::find(own, peer) != own.end()) {
     const prefix itself{peer, peer.v4 ? 32U : 128U};
-    const bool named = std::ranges::find(allow, itself) != allow.end();
-    return named ? verdict::allowed : verdict::own;
+    if (std::ranges::find(allow, itself) != allow.end()) return verdict::allowed;
+    const bool relays = std::ranges::find(relaying, peer) != relaying.end();
+    if (is_loopback(peer) && !relays && !any_contains(allow, peer)) return verdict::refused;
+    return verdict::own;
   }
   if (any_contains(allow, peer)) return verdict::allowed;
   return any_contains(refused_by_default(), peer) ? verdict::refused : verdict::allowed;

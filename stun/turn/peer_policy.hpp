@@ -12,9 +12,11 @@ namespace nat::turn {
 
 struct peer_policy {
   // Asked in this order: denied; one of the server's own, unless `allow` names that very address;
-  // allowed; refused by default. So a range that is allowed does not open the server itself.
+  // allowed; refused by default. So a range that is allowed does not open the server itself. Its
+  // own loopback addresses are refused as anybody's, but for those where it relays.
   std::vector<prefix> deny, allow;
-  std::vector<address> own;  // the server's own addresses
+  std::vector<address> own;       // the server's own addresses
+  std::vector<address> relaying;  // those of them where relayed ports are
 
   enum class verdict : std::uint8_t {
     allowed,

@@ -21,8 +21,6 @@ class port_pool {
   // An even port whose successor is free too; both are taken.
   [[nodiscard]] std::optional<std::uint16_t> take_pair(random_source&);
   void give_back(std::uint16_t port);
-  [[nodiscard]] bool in_use(std::uint16_t port) const { return used_[port]; }
-  [[nodiscard]] std::size_t size() const { return used_.count(); }
 
  private:
   template <class Fits>

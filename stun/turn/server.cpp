@@ -57,14 +57,17 @@ server::state::state(server_config c, random_source& r, std::int64_t unix_second
 }
 
 void server::state::set_own_addresses(std::vector<address> all) {
-  config.peers.own = std::move(all);
+  auto& policy = config.peers;
+  policy.own = std::move(all);
   for (const auto* relayed : {&config.v4, &config.v6, &config.fallback_v4, &config.fallback_v6}) {
     if (!*relayed) continue;
-    add_own((*relayed)->bind);
-    add_own((*relayed)->announced);
+    add_relaying((*relayed)->bind);
+    add_relaying((*relayed)->announced);
   }
-  if (config.external_v4) add_own(*config.external_v4);
-  if (config.external_v6) add_own(*config.external_v6);
+  if (config.external_v4) add_relaying(*config.external_v4);
+  if (config.external_v6) add_relaying(*config.external_v6);
+  const auto relaying = policy.relaying;
+  for (const auto& a : relaying) add_relaying(a);
 }
 
 server::result server::state::handle_client(const path& from, byte_view datagram, time_point now) {
@@ -92,7 +95,7 @@ server::result server::state::handle_client(const path& from, byte_view datagram
 void server::state::handle_request(const path& from, stun::message_view message, time_point now) {
   server_request r{from, message, now, {}};
   r.sealed.fingerprint = message.has<stun::attr::fingerprint>();
-  handle_timeout(now);  // what has expired is gone, whenever the driver says so
+  expire(now);  // what has expired is gone, whenever the driver says so
   auto* own = find(from);
   const auto key = authenticate(r, own);
   if (!key) return;
@@ -135,11 +138,15 @@ void server::state::remove(allocation& a) {
 }
 
 void server::state::handle_timeout(time_point now) {
+  expire(now);
+  books.handle_timeout(now);
+}
+
+void server::state::expire(time_point now) {
   while (!expiries.empty() && expiries.begin()->first <= now) {
     ++counted.expired;
     remove(*allocations[expiries.begin()->second]);
   }
-  books.handle_timeout(now);
 }
 
 std::int64_t server::state::unix_time(time_point now) const {

@@ -79,7 +79,7 @@ void server::state::start_allocation(const server_request& r, const std::array<b
   }
   const bool v6 = wanted[1] && relay_address_for(false, r.from);
   if (wanted[1] && !v6 && !pending.additional) return refuse(r, refusal::family_unsupported);
-  add_own(r.from.local.ip);
+  add_relaying(r.from.local.ip);
   auto* a = add_allocation(r, pending);
   if (a != nullptr && !open_relays(*a, wanted[0], v6)) {
     fail_allocation(*a, refusal::capacity, r.now);
@@ -153,9 +153,10 @@ address server::state::announced(const address& bound) const {
   return (bound.v4 ? config.external_v4 : config.external_v6).value_or(bound);
 }
 
-void server::state::add_own(const address& a) {
-  auto& own = config.peers.own;
-  if (std::ranges::find(own, a) == own.end()) own.push_back(a);
+void server::state::add_relaying(const address& a) {
+  for (auto* all : {&config.peers.own, &config.peers.relaying}) {
+    if (std::ranges::find(*all, a) == all->end()) all->push_back(a);
+  }
 }
 
 relay_id server::state::open_relay_at(const endpoint& bind, const address& announced,

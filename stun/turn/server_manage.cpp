@@ -88,6 +88,7 @@ void server::state::channel_bind(const server_request& r, allocation& a) {
   }
   if (!permit(a, peer->ip, own, r.now)) return refuse(r, refusal::capacity);
   if (bound == nullptr) bound = &a.channels.emplace_back(bound_channel{*peer, *number, own, {}});
+  bound->own = own;
   bound->expires = r.now + config.channel_lifetime;
   succeed(r, [](stun::message_writer&) {});
 }
@@ -104,6 +105,7 @@ bool server::state::permit(allocation& a, const address& peer, bool own, time_po
   const auto until = now + config.permission_lifetime;
   const auto at = std::ranges::find(a.permissions, peer, &granted_permission::peer);
   if (at != a.permissions.end()) {
+    at->own = own;  // this machine's addresses change
     at->expires = until;
     return true;
   }

@@ -44,6 +44,7 @@ struct server::state {
   result handle_client(const path& from, byte_view datagram, time_point now);
   void handle_request(const path& from, stun::message_view, time_point now);
   void handle_timeout(time_point now);
+  void expire(time_point now);  // allocations of this server
   [[nodiscard]] allocation* find(const path& client);
   void remove(allocation&);
   void set_expiry(allocation&, time_point when);
@@ -76,7 +77,7 @@ struct server::state {
   void fail_allocation(allocation&, refusal, time_point now);
   [[nodiscard]] std::optional<relay_address> relay_address_for(bool v4, const path& client) const;
   [[nodiscard]] address announced(const address& bound) const;
-  void add_own(const address&);
+  void add_relaying(const address&);
   [[nodiscard]] relay_id open_relay_at(const endpoint& bind, const address& announced,
                                        std::uint32_t owner);
   void close(relay_id);

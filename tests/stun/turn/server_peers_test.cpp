@@ -96,6 +96,12 @@ TEST_CASE("deny beats allow, allow beats the defaults, the server's own stays cl
   CHECK(policy.judge(at("10.3.0.1")) == verdict::allowed);
   CHECK(policy.judge(at("10.1.0.1")) == verdict::refused);
   CHECK(policy.judge(at("8.8.8.8")) == verdict::refused);
+  policy.own.push_back(at("192.168.0.9"));
+  policy.own.push_back(at("::1"));
+  CHECK(policy.judge(at("192.168.0.9")) == verdict::own);
+  CHECK(policy.judge(at("::1")) == verdict::refused);
+  policy.relaying = {at("::1")};
+  CHECK(policy.judge(at("::1")) == verdict::own);       // relayed ports are there
   CHECK(policy.judge(at("10.2.0.1")) == verdict::own);  // a range does not open the server itself
   CHECK(policy.judge(at("127.0.0.1")) == verdict::allowed);  // its very address does
   CHECK(policy.judge(at("5.5.5.5")) == verdict::own);
