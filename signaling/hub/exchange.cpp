@@ -36,8 +36,8 @@ void write_forwarded(std::string& out, const request& from, std::string_view sen
 }  // namespace
 
 exchange::exchange(std::uint32_t loop, const limits& l, const announcement& a, directory& d,
-                   random_source& random)
-    : loop_(loop), limits_(l), announcement_(a), directory_(d), penalties_(random) {}
+                   penalty_book& p)
+    : loop_(loop), limits_(l), announcement_(a), directory_(d), penalties_(p) {}
 
 std::uint32_t exchange::connect(const arrival& from, time_point now) {
   rewind_outputs();

@@ -85,7 +85,7 @@ struct envelope {
 class exchange {
  public:
   // `loop` is this exchange's place in owner::loop. The references must outlive it.
-  exchange(std::uint32_t loop, const limits&, const announcement&, directory&, random_source&);
+  exchange(std::uint32_t loop, const limits&, const announcement&, directory&, penalty_book&);
 
   // Who may register from here on; nullptr: anyone.
   void use_access(std::shared_ptr<const access> policy) noexcept { access_ = std::move(policy); }
@@ -185,10 +185,10 @@ class exchange {
   const limits& limits_;
   const announcement& announcement_;
   directory& directory_;
+  penalty_book& penalties_;
   const fence* fence_ = nullptr;  // there is a cluster
   std::uint64_t term_ = 0;        // of the fence, that all clients are of
   std::shared_ptr<const access> access_;
-  penalties penalties_;
   request_parser parser_;
   std::vector<client> clients_;
   std::vector<std::uint32_t> free_;

@@ -13,15 +13,23 @@
 
 namespace nat::hub {
 
-class penalties {
+// As a server's exchanges ask it: one for all of them, so that more loops are not more guesses.
+class penalty_book {
+ public:
+  virtual ~penalty_book() = default;
+  [[nodiscard]] virtual bool may_try(const address&, time_point now) const = 0;
+  virtual void failed(const address&, time_point now) = 0;
+};
+
+class penalties final : public penalty_book {
  public:
   static constexpr std::size_t max_sites = 16'384;
   static constexpr double burst = 10, per_second = 0.1;
 
   explicit penalties(random_source& random) : sites_(0, site_hash(random)) {}
 
-  [[nodiscard]] bool may_try(const address&, time_point now) const;
-  void failed(const address&, time_point now);
+  [[nodiscard]] bool may_try(const address&, time_point now) const override;
+  void failed(const address&, time_point now) override;
 
   [[nodiscard]] std::size_t size() const noexcept { return sites_.size(); }
 

@@ -33,6 +33,7 @@ struct shared_parts {
   const hub::announcement& announcement;
   shared_directory& names;
   shared_admission& door;
+  shared_penalties& penalties;
   const hub::trusted_proxies& proxies;
   const std::vector<std::string>& allowed_origins;  // empty: all
   random_source& random;                            // of the system, so for any thread

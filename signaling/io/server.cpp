@@ -41,12 +41,18 @@ class server {
       : options_(o),
         names_(o.limits, random_),
         door_(o.limits, random_),
+        penalties_(random_),
         proxies_(o.trusted_proxies),
         relay_books_(relay_limits(o)),
-        shared_{options_.limits, announcement_,
-                names_,          door_,
-                proxies_,        options_.allowed_origins,
-                random_,         [this](hub::envelope& e) { deliver(e); }} {
+        shared_{options_.limits,
+                announcement_,
+                names_,
+                door_,
+                penalties_,
+                proxies_,
+                options_.allowed_origins,
+                random_,
+                [this](hub::envelope& e) { deliver(e); }} {
     for (std::uint32_t i = 0; i < o.threads; ++i) {
       loops_.push_back(std::make_unique<event_loop>(i, shared_));
     }
@@ -348,6 +354,7 @@ class server {
   hub::announcement announcement_;
   shared_directory names_;
   shared_admission door_;
+  shared_penalties penalties_;
   hub::trusted_proxies proxies_;
   shared_ledger relay_books_;
   shared_parts shared_;

@@ -7,6 +7,7 @@
 #include <mutex>
 
 #include "signaling/hub/admission.hpp"
+#include "signaling/hub/penalties.hpp"
 #include "signaling/hub/registry.hpp"
 
 namespace nat::signaling::io {
@@ -48,6 +49,23 @@ class shared_directory final : public hub::directory {
  private:
   mutable std::mutex lock_;
   hub::registry names_;
+};
+
+class shared_penalties final : public hub::penalty_book {
+ public:
+  explicit shared_penalties(random_source& random) : guessers_(random) {}
+  [[nodiscard]] bool may_try(const address& from, time_point now) const override {
+    const std::lock_guard hold(lock_);
+    return guessers_.may_try(from, now);
+  }
+  void failed(const address& from, time_point now) override {
+    const std::lock_guard hold(lock_);
+    guessers_.failed(from, now);
+  }
+
+ private:
+  mutable std::mutex lock_;
+  hub::penalties guessers_;
 };
 
 class shared_admission {

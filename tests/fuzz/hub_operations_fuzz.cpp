@@ -34,7 +34,7 @@ class world {
  public:
   world() : names_(limits_, random_) {
     for (std::uint32_t i = 0; i < 2; ++i) {
-      loops_[i] = std::make_unique<hub::exchange>(i, limits_, plan_, names_, random_);
+      loops_[i] = std::make_unique<hub::exchange>(i, limits_, plan_, names_, guessers_);
     }
   }
 
@@ -138,6 +138,7 @@ class world {
   hub::announcement plan_;
   counting_random random_;
   hub::registry names_;
+  hub::penalties guessers_{random_};
   std::array<std::unique_ptr<hub::exchange>, 2> loops_;
   std::array<client, 5> clients_;
   time_point now_{1h};

@@ -17,7 +17,8 @@ office::office(sim::world& w, const endpoint& server, std::string turn_secret, d
       server_(server),
       delay_(delay),
       registry_(limits_, w.chance()),
-      exchange_(0, limits_, announcement_, registry_, w.chance()) {
+      guessers_(w.chance()),
+      exchange_(0, limits_, announcement_, registry_, guessers_) {
   announcement_.urls = {"stun:" + to_string(server), "turn:" + to_string(server)};
   announcement_.turn_secret = std::move(turn_secret);
   exchange_.handle_unix_time(unix_start);

@@ -38,6 +38,7 @@ class office {
   hub::limits limits_;
   hub::announcement announcement_;
   hub::registry registry_;
+  hub::penalties guessers_;
   hub::exchange exchange_;
   std::map<std::uint32_t, session_peer*> clients_;
 };

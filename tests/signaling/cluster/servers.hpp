@@ -150,13 +150,15 @@ class cluster_servers {
   struct server {
     server(cluster_servers& all, const std::string& node)
         : names(all.limits, all.random_),
-          clients(0, all.limits, all.plan_, names, all.random_),
+          guessers(all.random_),
+          clients(0, all.limits, all.plan_, names, guessers),
           part({.node = node}, fence, all.random_),
           channel(cluster::inbox_channel(node)) {
       clients.join_cluster(fence);
     }
     hub::fence fence;
     hub::registry names;
+    hub::penalties guessers;
     hub::exchange clients;
     cluster::member part;
     std::string channel;

@@ -110,10 +110,12 @@ TEST_CASE("places are bounded") {
 }
 
 TEST_CASE("the exchange asks for tokens, and stops listening to who guesses") {
-  test::switchboard s;
-  s.exchanges[0]->use_access(std::make_shared<const access>(policy_of("open\nbots bot-*\n")));
+  test::switchboard s({}, 2);
+  const auto policy = std::make_shared<const access>(policy_of("open\nbots bot-*\n"));
+  for (auto& e : s.exchanges) e->use_access(policy);
+  std::uint32_t loop = 0;  // each attempt at the other one
   const auto attempt = [&](std::string_view name, std::string_view more) {
-    const auto c = s.connect();
+    const auto c = s.connect(loop ^= 1);
     s.say(c,
           R"({"type":"register","peer_id":")" + std::string(name) + '"' + std::string(more) + '}');
     const auto answer = s.heard(c);
@@ -128,7 +130,7 @@ TEST_CASE("the exchange asks for tokens, and stops listening to who guesses") {
   CHECK(attempt("al", R"(,"token":"open")") == "rate-limited");
   s.now += 10s;
   CHECK(attempt("al", R"(,"token":"open")") == "registered");
-  CHECK(s.exchanges[0]->stats().unauthorized == 10);
+  CHECK(s.exchanges[0]->stats().unauthorized + s.exchanges[1]->stats().unauthorized == 10);
 }
 
 }  // namespace

@@ -27,7 +27,7 @@ class switchboard {
   explicit switchboard(const hub::limits& l = {}, std::uint32_t loops = 1)
       : limits(l), names(limits, random_) {
     for (std::uint32_t i = 0; i < loops; ++i) {
-      exchanges.push_back(std::make_unique<hub::exchange>(i, limits, plan, names, random_));
+      exchanges.push_back(std::make_unique<hub::exchange>(i, limits, plan, names, guessers));
     }
   }
 
@@ -135,6 +135,7 @@ class switchboard {
 
  public:
   hub::registry names;
+  hub::penalties guessers{random_};
   std::vector<std::unique_ptr<hub::exchange>> exchanges;
   time_point now{1h};
   int hold_envelopes = 0;

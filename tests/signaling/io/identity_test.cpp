@@ -86,14 +86,17 @@ TEST_CASE("who guesses is no longer listened to, his /64 with him, nobody else")
   const scratch_file key("hmac");
   key.write(secret + "\n");
   server_process server({"--jwt-key", key.path(), "--jwt-audience", "signal.example.net",
-                         "--trusted-proxy", "127.0.0.1", "--threads", "1"});
+                         "--trusted-proxy", "127.0.0.1", "--threads", "2"});
   const auto good = signed_token(JWT_ALG_HS256, secret, claims_of(R"("al")"));
   const auto forged = signed_token(JWT_ALG_HS256, std::string(40, 'x'), claims_of(R"("al")"));
   for (int i = 0; i < 10; ++i) {
     CHECK(register_as(server, "al", forged, "2001:db8:1:2::" + std::to_string(i + 1)) ==
           "unauthorized");
   }
-  CHECK(register_as(server, "al", good, "2001:db8:1:2:ffff::1") == "rate-limited");
+  // On whichever loop he lands.
+  for (int i = 0; i < 10; ++i) {
+    CHECK(register_as(server, "al", good, "2001:db8:1:2:ffff::1") == "rate-limited");
+  }
   CHECK(register_as(server, "al", good, "2001:db8:1:3::1") == "registered");
   CHECK(http_get(server.admin, "/metrics").contains("signaling_registrations_denied_total 10\n"));
 }
