@@ -104,16 +104,25 @@ kind kind_of_pem(const std::string& pem) {
   return key ? kind_of(*key) : kind{.wrong = "there is no public key in PEM in it"};
 }
 
+// DER: a SubjectPublicKeyInfo, the RSAPublicKey of PKCS #1, a certificate.
+bool is_public_der(std::string_view content) {
+  const auto* const start = reinterpret_cast<const unsigned char*>(content.data());
+  const auto size = static_cast<long>(content.size());
+  const unsigned char *at = start, *at_rsa = start, *at_certificate = start;
+  const std::unique_ptr<EVP_PKEY, freed_by<EVP_PKEY_free>> key(d2i_PUBKEY(nullptr, &at, size)),
+      rsa(d2i_PublicKey(EVP_PKEY_RSA, nullptr, &at_rsa, size));
+  const std::unique_ptr<X509, freed_by<X509_free>> certificate(
+      d2i_X509(nullptr, &at_certificate, size));
+  ERR_clear_error();
+  return key || rsa || certificate;
+}
+
 // A public key in another format than PEM: as a secret, it would let everyone sign.
 bool is_public_key(std::string_view content) {
   for (const std::string_view start : {"{", "ssh-", "ecdsa-"}) {
     if (content.starts_with(start)) return true;
   }
-  const auto* der = reinterpret_cast<const unsigned char*>(content.data());
-  const std::unique_ptr<EVP_PKEY, freed_by<EVP_PKEY_free>> key(
-      d2i_PUBKEY(nullptr, &der, static_cast<long>(content.size())));
-  ERR_clear_error();
-  return key != nullptr;
+  return is_public_der(content);
 }
 
 }  // namespace

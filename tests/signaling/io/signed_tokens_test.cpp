@@ -2,6 +2,7 @@
 
 #include "signaling/hub/access.hpp"
 #include "signaling/io/signed_tokens.hpp"
+#include "tests/certificate.hpp"
 #include "tests/signaling/io/signed_token_maker.hpp"
 
 namespace nat::signaling::io {
@@ -185,6 +186,33 @@ TEST_CASE("cut, changed, huge or no token at all") {
   CHECK(verdict_on(policy, handmade_token(header, "[]", secret)) == verdict::wrong_token);
 }
 
+// What the armour holds.
+std::string der_of(const std::string& pem) {
+  const std::unique_ptr<BIO, freed_by<BIO_free>> in(
+      BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())));
+  char *name = nullptr, *header = nullptr;
+  unsigned char* octets = nullptr;
+  long size = 0;
+  REQUIRE(PEM_read_bio(in.get(), &name, &header, &octets, &size) == 1);
+  std::string out(reinterpret_cast<const char*>(octets), static_cast<std::size_t>(size));
+  OPENSSL_free(name);
+  OPENSSL_free(header);
+  OPENSSL_free(octets);
+  return out;
+}
+
+// The same key as an RSAPublicKey (RFC 8017, A.1.1).
+std::string pkcs1_of(const std::string& pem) {
+  const auto info = der_of(pem);
+  const auto* at = reinterpret_cast<const unsigned char*>(info.data());
+  const pkey_ptr key(d2i_PUBKEY(nullptr, &at, static_cast<long>(info.size())));
+  REQUIRE(key);
+  std::string out(static_cast<std::size_t>(i2d_PublicKey(key.get(), nullptr)), '\0');
+  auto* to = reinterpret_cast<unsigned char*>(out.data());
+  i2d_PublicKey(key.get(), &to);
+  return out;
+}
+
 TEST_CASE("what is no key is refused without showing it") {
   signed_tokens tokens("", "sub");
   const auto refusal = [&](std::string content) {
@@ -207,6 +235,13 @@ TEST_CASE("what is no key is refused without showing it") {
   const std::string rest(64, 'A');
   CHECK(refusal(R"({"kty":"EC","crv":"P-256","x":")" + rest + "\"}").contains("PEM"));
   CHECK(refusal("ssh-rsa " + rest).contains("PEM"));
+  const test_certificate certificate;
+  CHECK(refusal(certificate.certificate_pem()).contains("no public key in PEM"));
+  for (const auto& der : {der_of(certificate.certificate_pem()), der_of(rsa.public_pem),
+                          der_of(ec.public_pem), pkcs1_of(rsa.public_pem)}) {
+    REQUIRE(der.size() >= signed_tokens::min_secret);
+    CHECK(refusal(der).contains("PEM"));
+  }
   for (std::size_t i = 0; i < signed_tokens::max_keys; ++i) {
     CHECK(refusal(std::string(32, static_cast<char>('a' + i))) == "");
   }
