@@ -23,14 +23,14 @@ void exchange::handle_claim_answer(const envelope& e, time_point now) {
   if (here) clients_[slot].claiming = false;
   if (e.what == envelope::type::claimed) {
     const owner granted{loop_, slot, e.from.generation};
-    const auto entered =
-        here ? directory_.adopt(e.target, granted) : std::unexpected(claim_error::taken);
-    if (entered) {
-      grant(slot, e.target, granted.generation, e.text, e.from.slot != 0);
-      if (*entered) supersede(**entered, now);
-      return;
-    }
-    envelopes_.push_back({.what = envelope::type::left,
+    const bool back = e.from.slot != 0;
+    // Entered even if its connection has ended: whoever had the name here has lost it.
+    const auto entered = directory_.adopt(e.target, granted);
+    if (entered && here) grant(slot, e.target, granted.generation, e.text, back);
+    if (entered && !here) directory_.release(e.target, granted.generation, ending::clean, now);
+    if (entered && *entered) supersede(**entered, now);
+    if (entered && here) return;
+    envelopes_.push_back({.what = back ? envelope::type::held : envelope::type::left,
                           .to = {.loop = cluster_place},
                           .from = granted,
                           .target = e.target});
@@ -47,8 +47,9 @@ void exchange::handle_claim_answer(const envelope& e, time_point now) {
 // True: this server's names may be someone else's by now, and all its clients have been let go.
 bool exchange::fenced_off(time_point now) {
   if (fence_ == nullptr) return false;
+  const bool passed = fence_->passed(now);  // before the term, see there
   const auto term = fence_->term();
-  if (!fence_->passed(now) && term == term_) return false;
+  if (!passed && term == term_) return false;
   // Whoever comes before the next term begins is sent away too: nobody knows of it yet.
   term_ = term;
   for (std::uint32_t slot = 0; slot < clients_.size(); ++slot) {

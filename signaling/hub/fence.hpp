@@ -20,8 +20,10 @@ class fence {
   // All that was registered before is void.
   void new_term() noexcept { term_.fetch_add(1); }
 
+  // To be read before the term: a term begins before the fence of the last one is lifted, so who
+  // sees it lifted sees the term too.
   [[nodiscard]] bool passed(time_point now) const noexcept {
-    return now.time_since_epoch().count() >= until_.load(std::memory_order_relaxed);
+    return now.time_since_epoch().count() >= until_.load(std::memory_order_acquire);
   }
   [[nodiscard]] std::uint64_t term() const noexcept {
     return term_.load(std::memory_order_relaxed);
