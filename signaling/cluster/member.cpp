@@ -177,11 +177,11 @@ void member::send_answers(time_point now) {
   answers_.clear();
 }
 
-void member::handle_publication(std::string_view text, time_point now) {
-  if (!read_records(text, [&](const record& r) { take(r, now); })) ++stats_.malformed;
+void member::handle_publication(std::string_view text) {
+  if (!read_records(text, [&](const record& r) { take(r); })) ++stats_.malformed;
 }
 
-void member::take(const record& r, time_point) {
+void member::take(const record& r) {
   if (r.what == 'P') {
     ping_due_ = false;
     return;
@@ -212,10 +212,11 @@ void member::take(const record& r, time_point) {
       answers(e);
     }
   } else if (r.what == 'S') {
-    if (current) {
-      names_.erase(mine);
+    // Of two that were lost one after the other, word may have come of the second alone.
+    if (mine != names_.end() && mine->second.who.generation <= r.to.generation) {
       ++stats_.superseded;
-      tell(envelope::type::superseded, r.to, {}, {});
+      tell(envelope::type::superseded, mine->second.who, {}, {});
+      names_.erase(mine);
     }
     // A claim of ours may have been granted, and lost again, while its reply is on its way.
     for (auto& s : sent_) {

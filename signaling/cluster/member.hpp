@@ -72,7 +72,8 @@ class member {
     std::string password{};
     unsigned database = 0;
     std::uint32_t loops = 1;
-    duration lease = std::chrono::seconds(10);
+    // A dead server's names are to be free after 10 s, the time to find out and ask included.
+    duration lease = std::chrono::milliseconds(9500);
     // Of every command, of a connection, and of an acknowledgement.
     duration patience = std::chrono::milliseconds(1500);
     std::chrono::milliseconds resume_window{30'000};
@@ -100,7 +101,6 @@ class member {
   [[nodiscard]] std::size_t names() const noexcept { return names_.size(); }
 
  private:
-  using clock = time_point;
   struct owned {
     hub::owner who;
     std::string hash;  // of the resume secret, hex
@@ -122,7 +122,16 @@ class member {
     std::int64_t hold_ms;
   };
   struct sent {
-    enum class type : std::uint8_t { plain, lease, ping, claim, route, release, recover } what;
+    enum class type : std::uint8_t {
+      plain,
+      lease,
+      ping,
+      claim,
+      route,
+      release,
+      resubscribed,
+      recover
+    } what;
     time_point at;
     claim asked{};
     std::vector<message> messages{};
@@ -141,8 +150,8 @@ class member {
   void routes(hub::envelope&&, time_point now);
   void releases(const hub::envelope&, time_point now);
   void answers(const hub::envelope&);
-  void handle_publication(std::string_view text, time_point now);
-  void take(const record&, time_point now);
+  void handle_publication(std::string_view text);
+  void take(const record&);
   void claimed(claim&, const reply&);
   void routed(std::vector<message>&, const reply&);
   void tell(hub::envelope::type, const hub::owner& to, hub::request_type, std::string target);
@@ -167,6 +176,7 @@ class member {
   // Names claimed again (member_recovery.cpp).
   void unsettle(std::string name, std::int64_t hold_ms);
   void recover_if_joined(time_point now);
+  void recover_all(time_point now);
   void recover_some(time_point now);
   void recovered(sent&, const reply&, time_point now);
 

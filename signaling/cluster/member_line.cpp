@@ -20,6 +20,14 @@ std::string epoch_text(random_source& random) {
   return std::to_string(random_u64(random));
 }
 
+// An error's kind, its first word. What follows may quote the command, and so a password.
+std::string kind_of(const reply& error) {
+  constexpr std::size_t longest = 32;
+  const auto end = std::ranges::find_if(error.text, [](char c) { return c < 'A' || c > 'Z'; });
+  std::string kind(error.text.begin(), end);
+  return kind.empty() || kind.size() > longest ? "an error" : kind;
+}
+
 }  // namespace
 
 void member::start(time_point now) {
@@ -121,7 +129,7 @@ void member::handle_reply(line which, const reply& r, time_point now) {
   if (r.what == reply::type::error) {
     ++stats_.failures;
     sent_.push_front(std::move(done));  // its fate is that of all others
-    return lost("Redis answered: " + r.text, now);
+    return lost("Redis answered: " + kind_of(r), now);
   }
   answered(done, r, now);
 }
@@ -141,6 +149,8 @@ void member::answered(sent& s, const reply& r, time_point now) {
       return claimed(s.asked, r);
     case sent::type::route:
       return routed(s.messages, r);
+    case sent::type::resubscribed:
+      return recover_all(now);
     case sent::type::recover:
       return recovered(s, r, now);
     case sent::type::plain:
@@ -152,15 +162,20 @@ void member::answered(sent& s, const reply& r, time_point now) {
 void member::heard(const reply& r, time_point now) {
   if (r.what == reply::type::error) {
     ++stats_.failures;
-    return lost("Redis answered: " + r.text, now);
+    return lost("Redis answered: " + kind_of(r), now);
   }
   if (r.what != reply::type::array || r.items.size() != 3) return;
   if (r.items[0].text == "subscribe") {
     subscribed_ = true;
     ping_due_ = false;
+    // While nobody listened, names may have been taken over. Those that were claimed before are
+    // known once this is answered.
+    if (state_ == state::up || recovering_ != 0) {
+      return send({.what = sent::type::resubscribed, .at = now}, {"PING"});
+    }
     return recover_if_joined(now);
   }
-  if (r.items[0].text == "message") handle_publication(r.items[2].text, now);
+  if (r.items[0].text == "message") handle_publication(r.items[2].text);
 }
 
 void member::handle_disconnected(line which, time_point now) {

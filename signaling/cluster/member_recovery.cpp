@@ -1,5 +1,6 @@
-// Claiming the names of this server again, after Redis was away and may have forgotten them, and
-// clearing what it may have kept of others.
+// Claiming the names of this server again: after Redis was away and may have forgotten them, and
+// after a time without a subscription, when nobody heard of those that were taken over. With it
+// goes what Redis may have kept of others.
 
 #include "signaling/cluster/member.hpp"
 #include "signaling/cluster/scripts.hpp"
@@ -22,11 +23,14 @@ void member::unsettle(std::string name, std::int64_t hold_ms) {
 
 void member::recover_if_joined(time_point now) {
   if (state_ != state::joining || !leased_ || !subscribed_ || recovering_ != 0) return;
-  if (to_recover_.empty()) {
-    for (const auto& [name, what] : names_) to_recover_.push_back(name);
-    for (const auto& [name, what] : unsettled_) {
-      if (!names_.contains(name)) to_recover_.push_back(name);
-    }
+  recover_all(now);
+}
+
+void member::recover_all(time_point now) {
+  to_recover_.clear();
+  for (const auto& [name, what] : names_) to_recover_.push_back(name);
+  for (const auto& [name, what] : unsettled_) {
+    if (!names_.contains(name)) to_recover_.push_back(name);
   }
   recover_some(now);
 }
@@ -42,7 +46,9 @@ void member::recover_some(time_point now) {
       const auto stale = unsettled_.find(name);
       if (own == names_.end() && stale == unsettled_.end()) continue;
       const auto& [who, hash] = own != names_.end() ? own->second : owned{};
-      const auto mode = own != names_.end() ? "keep" : std::to_string(stale->second);
+      // A claim under way has been carried out by then, and is not to be undone.
+      const auto* keep = state_ == state::up ? "check" : "keep";
+      const auto mode = own != names_.end() ? keep : std::to_string(stale->second);
       for (const auto& word : {std::to_string(who.generation), std::to_string(who.loop),
                                std::to_string(who.slot), hash, mode}) {
         arguments.push_back(word);
@@ -56,6 +62,7 @@ void member::recover_some(time_point now) {
     send_script(std::move(out), recover_script().sha, std::move(keys), std::move(arguments));
   }
   if (recovering_ != 0) return;
+  unsettled_.clear();  // what is left was taken over meanwhile
   state_ = state::up;
   attempts_ = 0;
 }
@@ -72,7 +79,7 @@ void member::recovered(sent& s, const reply& r, time_point now) {
     tell(hub::envelope::type::superseded, own->second.who, {}, {});
     names_.erase(own);
   }
-  if (state_ == state::joining) recover_some(now);
+  recover_some(now);
 }
 
 }  // namespace nat::cluster

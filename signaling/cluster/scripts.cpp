@@ -6,10 +6,14 @@ namespace nat::cluster {
 
 namespace {
 
-// GET of a name, in its parts.
+// GET of a name, in its parts; and word to a server that has lost one.
 constexpr std::string_view owner_text = R"(
 local function owner(v)
   return string.match(v, '^(%S+) (%S+) (%S+) (%S+) (%S+) (%S+)$')
+end
+local function lost(node, generation, loop, slot, name)
+  local r = 'S ' .. generation .. ' ' .. loop .. ' ' .. slot .. ' ' .. name
+  redis.call('PUBLISH', 'sig:node:' .. node, #r .. ':' .. r)
 end
 )";
 
@@ -23,8 +27,7 @@ if v then
     if secret ~= ARGV[6] then return {0} end
     hash, kept = secret, '1'
     if live and node ~= ARGV[1] then
-      local r = 'S ' .. generation .. ' ' .. loop .. ' ' .. slot .. ' ' .. ARGV[7]
-      redis.call('PUBLISH', 'sig:node:' .. node, #r .. ':' .. r)
+      lost(node, generation, loop, slot, ARGV[7])
     end
   end
 end
@@ -96,11 +99,15 @@ for i = 1, #KEYS do
   local node, epoch, g, loop, slot, secret
   if v then node, epoch, g, loop, slot, secret = owner(v) end
   out[i] = 1
-  if mode == 'keep' then
+  if mode == 'keep' or mode == 'check' then
     local live = node and (node == '-' or redis.call('GET', 'sig:n:' .. node) == epoch)
-    if live and node ~= ARGV[1] and tonumber(g) > tonumber(generation) then
+    local other = mode == 'check' or node ~= ARGV[1]
+    if live and other and tonumber(g) > tonumber(generation) then
       out[i] = 0
     else
+      if live and node ~= '-' and node ~= ARGV[1] then
+        lost(node, g, loop, slot, string.sub(KEYS[i], 7))
+      end
       redis.call('SET', KEYS[i],
         table.concat({ARGV[1], ARGV[2], generation, ARGV[a + 1], ARGV[a + 2], ARGV[a + 3]}, ' '))
       if tonumber(generation) > last then last = tonumber(generation) end

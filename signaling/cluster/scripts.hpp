@@ -33,8 +33,10 @@ struct script {
 [[nodiscard]] const script& release_script();
 
 // After Redis was away. KEYS: names'. ARGV: node, epoch, then for each name five: generation, loop,
-// slot, hash, and "keep", or how long to hold in ms what this node left there. For each 1, or 0
-// where another connection has the name by now.
+// slot, hash, and "keep", "check", or how long to hold in ms what this node left there. For each 1,
+// or 0 where another connection has the name by now. What stands there under a later generation of
+// this node is overwritten by "keep", as nobody heard of it, and counts for "check". A server that
+// loses a name this way is told, as with a claim.
 [[nodiscard]] const script& recover_script();
 
 [[nodiscard]] std::string lease_key(std::string_view node);

@@ -27,7 +27,7 @@ class redis_line final : public pollable {
   redis_line(poller&, const endpoint& server, line_events);
   ~redis_line() override;
 
-  // A failure is told by handle_failure(), as hiredis may fail at once.
+  // A failure is told as `disconnected` by the next flush(), as hiredis may fail at once.
   void connect();
   // Silently; commands without a reply get none.
   void disconnect();

@@ -44,6 +44,10 @@ class fake_redis {
     return recover(targets, rest, now);
   }
 
+  bool live(const name_entry& e) const {
+    const auto found = leases.find(e.node);
+    return found != leases.end() && found->second.first == e.epoch;
+  }
   void forget_everything() {
     leases.clear();
     names.clear();
@@ -63,10 +67,6 @@ class fake_redis {
   void expire(time_point now) {
     std::erase_if(leases, [&](const auto& l) { return l.second.second <= now; });
     std::erase_if(names, [&](const auto& n) { return n.second.until && *n.second.until <= now; });
-  }
-  bool live(const name_entry& e) const {
-    const auto found = leases.find(e.node);
-    return found != leases.end() && found->second.first == e.epoch;
   }
   std::int64_t publish(const std::string& channel, const std::string& text) {
     const auto found = subscribers.find(channel);
@@ -91,10 +91,7 @@ class fake_redis {
         hash = e.hash;
         kept = true;
         if (live(e) && e.node != a[0]) {
-          std::string out;
-          cluster::append_record(
-              out, "S " + std::to_string(e.generation) + ' ' + e.loop + ' ' + e.slot + ' ' + name);
-          publish(cluster::inbox_channel(e.node), out);
+          tell_lost(e, name);
         }
       }
     }
@@ -104,6 +101,13 @@ class fake_redis {
             .items = {integer(1),
                       {.what = reply::type::text, .text = std::to_string(g)},
                       {.what = reply::type::text, .text = kept ? "1" : "0"}}};
+  }
+
+  void tell_lost(const name_entry& e, const std::string& name) {
+    std::string out;
+    cluster::append_record(
+        out, "S " + std::to_string(e.generation) + ' ' + e.loop + ' ' + e.slot + ' ' + name);
+    publish(cluster::inbox_channel(e.node), out);
   }
 
   reply route(const words& keys, const words& records) {
@@ -129,7 +133,10 @@ class fake_redis {
 
   reply release(const std::string& name, const words& a, time_point now) {
     const auto found = names.find(name);
-    if (found == names.end() || std::to_string(found->second.generation) != a[0]) return integer(0);
+    if (found == names.end() || found->second.node == "-" ||
+        std::to_string(found->second.generation) != a[0]) {
+      return integer(0);
+    }
     leave(found, a[1], now);
     return integer(1);
   }
@@ -150,10 +157,13 @@ class fake_redis {
       const auto* each = &a[2 + 5 * i];
       const auto found = names.find(name);
       bool kept = true;
-      if (each[4] == "keep") {
+      if (each[4] == "keep" || each[4] == "check") {
         const auto g = std::stoull(each[0]);
-        kept = found == names.end() || found->second.node == a[0] ||
+        kept = found == names.end() || (each[4] == "keep" && found->second.node == a[0]) ||
                !(live(found->second) || found->second.node == "-") || found->second.generation <= g;
+        if (kept && found != names.end() && live(found->second) && found->second.node != a[0]) {
+          tell_lost(found->second, name);
+        }
         if (kept) names[name] = {a[0], a[1], g, each[1], each[2], each[3]};
         generation = std::max<std::uint64_t>(generation, kept ? g : 0);
       } else if (found != names.end() && found->second.node == a[0]) {

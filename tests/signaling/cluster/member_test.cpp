@@ -11,8 +11,7 @@ bool has(const std::string& text, const std::string& part) {
   return text.find(part) != text.npos;
 }
 std::string secret_in(const std::string& text) {
-  const auto at = text.find("\"resume\":\"");
-  return at == text.npos ? "" : text.substr(at + 10, 24);
+  return cluster_servers::secret_in(text);
 }
 
 }  // namespace
@@ -267,4 +266,102 @@ TEST_CASE("cluster: a dropped subscription is renewed, and meanwhile senders hea
   CHECK(all.part(1).stats().subscriptions == 2);
   all.offer(al, "bob");
   CHECK(has(all.heard(bob), "offer"));
+}
+
+TEST_CASE("cluster: a name taken over while its server was deaf is given up there") {
+  cluster_servers all(2);
+  const auto old = all.join(0, "al"), stays = all.join(0, "stays");
+  const auto secret = secret_in(all.heard(old));
+  SUBCASE("and the subscription's end was seen") {
+    all.drop_subscription(0);
+  }
+  SUBCASE("and it was not") {
+    all.forget_subscription(0);
+  }
+  const auto fresh = all.join(1, "al", secret);
+  REQUIRE(has(all.heard(fresh), "registered"));
+  all.pass(6s);
+  CHECK(all.closed(old) == "superseded");
+  CHECK(all.closed(fresh).empty());
+  CHECK(all.closed(stays).empty());
+  CHECK(all.part(0).names() == 1);
+  CHECK(all.quarrel() == "");
+}
+
+TEST_CASE("cluster: names are looked after beside a claim of one of them") {
+  cluster_servers all(1);
+  const auto old = all.join(0, "al");
+  const auto secret = secret_in(all.heard(old));
+  all.drop_subscription(0);
+  all.pass(49ms);
+  const auto fresh = all.connect(0);
+  all.cut(0, true);  // both commands are under way at once
+  all.enter(fresh, "al", secret);
+  all.cut(0, false);
+  all.pass(1s);
+  CHECK(has(all.heard(fresh), "registered"));
+  CHECK(all.closed(old) == "superseded");
+  CHECK(all.quarrel() == "");
+}
+
+TEST_CASE("cluster: a takeover whose client is gone before the answer") {
+  cluster_servers all(2);
+  const auto old = all.join(0, "al");
+  const auto secret = secret_in(all.heard(old));
+  bool live = true;
+  SUBCASE("of a name that is live on the same server") {}
+  SUBCASE("of a name that is held") {
+    all.leave(old, hub::ending::unclean);
+    live = false;
+  }
+  const auto hasty = all.connect(0);
+  all.hold = true;
+  all.enter(hasty, "al", secret);
+  all.leave(hasty, hub::ending::clean);
+  all.hold = false;
+  all.settle();
+  if (live) CHECK(all.closed(old) == "superseded");
+  CHECK(all.part(0).names() == 0);
+  CHECK(all.quarrel() == "");
+  CHECK(has(all.heard(all.join(1, "al")), "id-taken"));  // held for who knows the secret
+  CHECK(has(all.heard(all.join(1, "al", secret)), "registered"));
+}
+
+TEST_CASE("cluster: a release while joining does not keep other names from being claimed again") {
+  cluster_servers all(1);
+  const auto gone = all.join(0, "gone");
+  all.join(0, "stays");
+  all.redis.forget_everything();
+  all.disconnect(0);
+  all.pass(10ms);
+  all.hold = true;
+  all.pass(90ms);  // connected, and nothing answered yet
+  all.leave(gone, hub::ending::clean);
+  all.hold = false;
+  all.settle();
+  all.pass(1s);
+  CHECK(all.part(0).state() == cluster::state::up);
+  CHECK(all.redis.names.contains("stays"));
+  CHECK(all.quarrel() == "");
+}
+
+TEST_CASE("cluster: an error of Redis is told by its first word, as the rest may hold a secret") {
+  hub::fence fence;
+  seeded_random random(1);
+  cluster::member part({.node = "n", .password = "hunter2"}, fence, random);
+  const time_point now{1h};
+  part.start(now);
+  part.handle_connected(cluster::line::commands, now);
+  SUBCASE("a known one") {
+    part.handle_reply(
+        cluster::line::commands,
+        {.what = reply::type::error, .text = "ERR unknown command, beginning with: 'hunter2'"},
+        now);
+    CHECK(part.trouble() == "Redis answered: ERR");
+  }
+  SUBCASE("none") {
+    part.handle_reply(cluster::line::commands, {.what = reply::type::error, .text = "hunter2"},
+                      now);
+    CHECK(part.trouble() == "Redis answered: an error");
+  }
 }

@@ -1,8 +1,8 @@
 #pragma once
 
 // Several servers, each an exchange and a member, on one fake Redis in virtual time. Links can be
-// cut, servers frozen; what each client got is kept, and every delivery is noted with the
-// generation that it was for.
+// cut, servers frozen; what each client got is kept, and every delivery, from another server or
+// from its own, is noted with the generation that it was for.
 
 #include <memory>
 #include <utility>
@@ -37,7 +37,7 @@ class cluster_servers {
     auto& s = *servers_[at];
     const cluster_client c{at,
                            s.clients.connect({make_v4(0xc0000201), make_v4(0x7f000001), now}, now)};
-    told_[c] = {};
+    told_[c] = {.serial = ++serial_};
     return c;
   }
   void say(cluster_client c, const std::string& text) {
@@ -58,7 +58,13 @@ class cluster_servers {
   }
   void leave(cluster_client c, hub::ending how) {
     servers_[c.server]->clients.handle_closed(c.slot, how, now);
+    told_[c].gone = true;
     settle();
+  }
+  // The resume secret that a client has been given.
+  static std::string secret_in(const std::string& text) {
+    const auto at = text.find("\"resume\":\"");
+    return at == text.npos ? "" : text.substr(at + 10, 24);
   }
   std::string heard(cluster_client c) {
     if (closed(c).empty()) servers_[c.server]->clients.handle_waiting(c.slot, 0);
@@ -76,9 +82,10 @@ class cluster_servers {
   // Its connections end. Connecting works unless `down`.
   void disconnect(std::size_t i) {
     auto& s = *servers_[i];
-    if (s.frozen) return;
     unsubscribe(s);
     s.queue.clear();
+    s.ended = s.frozen;
+    if (s.frozen) return;
     s.part.handle_disconnected(cluster::line::commands, now);
     s.part.handle_disconnected(cluster::line::inbox, now);
     settle();
@@ -88,13 +95,18 @@ class cluster_servers {
     servers_[i]->part.handle_disconnected(cluster::line::inbox, now);
     settle();
   }
+  // It ends without anybody's saying so.
+  void forget_subscription(std::size_t i) { unsubscribe(*servers_[i]); }
   void kill(std::size_t i) {
     servers_[i]->dead = true;
     unsubscribe(*servers_[i]);
   }
   void freeze(std::size_t i, bool yes) {
-    servers_[i]->frozen = yes;
-    if (!yes) settle();
+    auto& s = *servers_[i];
+    s.frozen = yes;
+    if (yes) return;
+    if (s.ended) return disconnect(i);
+    settle();
   }
 
   // To the given end, from one deadline to the next, as a driver does.
@@ -136,9 +148,36 @@ class cluster_servers {
     }
   }
 
-  // name and generation: the client that had it delivered. More than one is the end of the world.
-  std::map<std::pair<std::string, std::uint64_t>, std::pair<cluster_client, std::uint64_t>>
-      delivered;
+  // What is wrong with who owns what, while all servers are there and nothing is under way: each
+  // name that a client has is its own in its server's registry and in Redis, and nobody else's; and
+  // Redis knows of no other. Empty: nothing.
+  std::string quarrel() {
+    std::map<std::string, std::size_t> owners;
+    std::size_t live = 0;
+    for (const auto& [c, t] : told_) {
+      auto& s = *servers_[c.server];
+      if (t.gone || !t.closed.empty() || t.generation == 0) continue;
+      const auto& name = s.clients.name_of(c.slot);
+      if (++owners[name] > 1) return name + " has two owners";
+      if (!s.names.find(name, name, t.generation).sender_owns) return name + " is not told";
+      const auto known = redis.names.find(name);
+      if (known == redis.names.end()) return name + " is not in Redis";
+      if (s.channel != cluster::inbox_channel(known->second.node) ||
+          known->second.generation != t.generation) {
+        return name + " is another's in Redis";
+      }
+    }
+    for (const auto& s : servers_) live += s->names.live();
+    if (live != owners.size()) return "a registry has names of nobody";
+    for (const auto& [name, e] : redis.names) {
+      if (e.node != "-" && !owners.contains(name) && redis.live(e)) return name + " is nobody's";
+    }
+    return {};
+  }
+
+  // Name and generation: the serial of the client that it was delivered to. More than one is the
+  // end of the world.
+  std::map<std::pair<std::string, std::uint64_t>, std::uint64_t> delivered;
   bool two_owners = false;
   bool down = false;  // Redis: whoever connects fails
   bool hold = false;  // do nothing until settle() is called without it
@@ -164,9 +203,13 @@ class cluster_servers {
     std::string channel;
     std::deque<words> queue;  // commands on their way
     bool cut = false, frozen = false, dead = false;
+    bool ended = false;  // its connections, while it was frozen
   };
   struct told {
-    std::string text, closed;
+    std::uint64_t serial = 0;      // of all clients: slots are used again
+    std::uint64_t generation = 0;  // of its name, once it has one
+    std::string text{}, closed{};
+    bool gone = false;
   };
 
   void unsubscribe(server& s) { redis.subscribers.erase(s.channel); }
@@ -187,8 +230,7 @@ class cluster_servers {
     }
     if (auto e = s.part.poll_envelope()) {
       busy = true;
-      s.clients.handle_envelope(*e, now);
-      note(s, *e);
+      hear(s, *e);
     }
     if (const auto a = s.part.poll_action(now)) {
       busy = true;
@@ -235,19 +277,19 @@ class cluster_servers {
     return out;
   }
 
-  // The exchange answers a delivery that it made with nothing, or with `accepted`.
-  void note(server& s, const hub::envelope& e) {
-    if (e.what != hub::envelope::type::deliver) return;
-    bool made = false;
+  // A word from the cluster. What comes of it shows whom a name has been given to, and that nobody
+  // got what was for another generation.
+  void hear(server& s, const hub::envelope& e) {
+    const auto registered = s.clients.stats().registered;
+    s.clients.handle_envelope(e, now);
+    auto& t = told_[{index_of(s), e.to.slot}];
+    if (s.clients.stats().registered != registered) t.generation = e.from.generation;
+    const bool delivery = e.what == hub::envelope::type::deliver;
     while (const auto o = s.clients.poll_output()) {
-      made = made || (o->what == hub::output::type::text && o->slot == e.to.slot);
+      const bool made = delivery && o->what == hub::output::type::text && o->slot == e.to.slot;
+      if (made && t.generation != e.to.generation) two_owners = true;
       take(s, *o);
     }
-    if (!made) return;
-    const cluster_client c{index_of(s), e.to.slot};
-    const auto [at, fresh] =
-        delivered.try_emplace({e.target, e.to.generation}, std::pair{c, e.to.generation});
-    if (!fresh && at->second.first != c) two_owners = true;
   }
 
   std::size_t index_of(const server& s) const {
@@ -260,6 +302,7 @@ class cluster_servers {
     auto& t = told_[{index_of(s), o.slot}];
     if (o.what == hub::output::type::text) {
       t.text += o.payload;
+      if (o.payload.find("\"from\":") != o.payload.npos) note(s, o.slot, t);
       return;
     }
     if (o.what == hub::output::type::ping) return;
@@ -267,7 +310,14 @@ class cluster_servers {
     s.clients.handle_closed(o.slot, hub::ending::unclean, now);
   }
 
+  void note(server& s, std::uint32_t slot, const told& t) {
+    const auto [at, fresh] =
+        delivered.try_emplace({s.clients.name_of(slot), t.generation}, t.serial);
+    if (!fresh && at->second != t.serial) two_owners = true;
+  }
+
   seeded_random random_;
+  std::uint64_t serial_ = 0;
   hub::announcement plan_;
   std::vector<std::unique_ptr<server>> servers_;
   std::map<cluster_client, told> told_;
