@@ -21,7 +21,6 @@ struct raw_options {
   bool no_stun = false, turn = false, no_turn = false;
   double register_timeout = 10, idle_timeout = 60, resume_window = 30;
   std::string cluster, cluster_password_file;
-  double cluster_lease = 10;
 };
 
 void add_addresses(CLI::App& app, options& out, raw_options& raw) {
@@ -106,8 +105,6 @@ void add_cluster(CLI::App& app, raw_options& raw) {
                  "file with that Redis' password; or SIGNALING_CLUSTER_PASSWORD in the "
                  "environment, the password itself [none]")
       ->type_name("FILE");
-  // How long a dead server's names stay its own: short in tests.
-  app.add_option("--cluster-lease", raw.cluster_lease)->group("");
 }
 
 void add_tls(CLI::App& app, options& out) {
@@ -301,10 +298,6 @@ void interpret_cluster(options& out, const raw_options& raw) {
   }
   out.cluster_password = secret_from("--cluster-password-file", raw.cluster_password_file,
                                      "SIGNALING_CLUSTER_PASSWORD");
-  out.cluster_lease = seconds_from("--cluster-lease", raw.cluster_lease);
-  if (out.cluster_lease < std::chrono::seconds(2)) {
-    throw CLI::ValidationError("--cluster-lease", "must be 2 seconds or more");
-  }
 }
 
 void interpret(options& out, const raw_options& raw) {

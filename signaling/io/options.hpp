@@ -37,7 +37,6 @@ struct options {
   std::vector<turn::prefix> trusted_proxies;
   std::optional<cluster_url> cluster;
   std::string cluster_password;
-  std::chrono::milliseconds cluster_lease{10'000};
   std::optional<endpoint> admin;
   unsigned threads = 1;
   std::string log_level = "info";

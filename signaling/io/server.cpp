@@ -105,7 +105,6 @@ class server {
     cluster::member::settings settings{.node = {}, .password = options_.cluster_password};
     settings.database = options_.cluster->database;
     settings.loops = options_.threads;
-    settings.lease = options_.cluster_lease;
     settings.resume_window = options_.limits.resume_window;
     for (const auto n = random_u64(random_); settings.node.size() < node_digits;) {
       settings.node += "0123456789abcdef"[n >> (4 * settings.node.size()) & 15U];
