@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <cstring>
 #include <utility>
 
@@ -39,6 +40,8 @@ void raw_client::connect(const endpoint& server, const char* from) {
   std::memcpy(&to.sin_addr, server.ip.octets.data(), 4);
   const timeval patience{.tv_sec = 10, .tv_usec = 0};
   ::setsockopt(socket_, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+  const timeval write_patience{.tv_sec = 20, .tv_usec = 0};
+  ::setsockopt(socket_, SOL_SOCKET, SO_SNDTIMEO, &write_patience, sizeof write_patience);
   ::setsockopt(socket_, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
   const int on = 1;
   ::setsockopt(socket_, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
@@ -80,8 +83,11 @@ raw_client::raw_client(raw_client&& other) noexcept
 
 bool raw_client::send_raw(std::string_view octets) const {
   while (!octets.empty()) {
+    errno = 0;
     const auto n = tls_ ? SSL_write(tls_.get(), octets.data(), static_cast<int>(octets.size()))
                         : ::send(socket_, octets.data(), octets.size(), MSG_NOSIGNAL);
+    if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
+      FAIL("the server took nothing for 20 s");
     if (n <= 0) return false;
     octets.remove_prefix(static_cast<std::size_t>(n));
   }
@@ -208,6 +214,13 @@ double metric(const endpoint& admin, const std::string& name) {
   const auto at = text.find('\n' + name + ' ');
   REQUIRE(at != text.npos);
   return std::stod(text.substr(at + name.size() + 2));
+}
+
+void wait_until(std::string_view what, const std::function<bool()>& holds) {
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+  while (!holds()) {
+    REQUIRE_MESSAGE(std::chrono::steady_clock::now() < deadline, "not in 20 s: " << what);
+  }
 }
 
 }  // namespace nat::test

@@ -1,10 +1,11 @@
 #pragma once
 
 // A WebSocket client that is as polite or as rude as a test wants: a blocking TCP socket whose
-// every read gives up, and fails the test, after ten seconds.
+// every read gives up, and fails the test, after ten seconds, every write after twenty.
 
 #include <openssl/ssl.h>
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -93,5 +94,7 @@ inline constexpr std::string_view upgrade_request =
 [[nodiscard]] std::string http_get(const endpoint& server, std::string_view path);
 // One figure of /metrics.
 [[nodiscard]] double metric(const endpoint& admin, const std::string& name);
+// Asks until it holds; the test fails where it does not in 20 s.
+void wait_until(std::string_view what, const std::function<bool()>& holds);
 
 }  // namespace nat::test

@@ -294,7 +294,7 @@ TEST_CASE("what is not an upgrade is told so in HTTP, and bounded") {
 }
 
 TEST_CASE("time limits: a request that never ends, no registration, silence") {
-  server_process server({"--register-timeout", "0.5", "--idle-timeout", "1"});
+  server_process server({"--register-timeout", "3", "--idle-timeout", "4"});
   raw_client half(server.websocket, raw_client::start::tcp_only);
   half.send_raw("GET / HTTP/1.1\r\n");
   raw_client unregistered(server.websocket), silent(server.websocket);

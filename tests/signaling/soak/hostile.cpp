@@ -15,12 +15,6 @@ namespace {
 constexpr auto tcp_only = raw_client::start::tcp_only;
 constexpr std::size_t most_lingering = 40;
 
-std::string copies(std::string_view octets, int count) {
-  std::string out;
-  for (int i = 0; i < count; ++i) out += octets;
-  return out;
-}
-
 std::string offer_to(std::string_view target, std::string_view sdp) {
   return R"({"type":"offer","target":")" + std::string(target) + R"(","sdp":")" + std::string(sdp) +
          "\"}";

@@ -37,6 +37,12 @@ inline std::string frame(std::string_view payload, client_frame f = {}) {
   return out;
 }
 
+inline std::string copies(std::string_view octets, int count) {
+  std::string out;
+  for (int i = 0; i < count; ++i) out += octets;
+  return out;
+}
+
 inline std::string close_frame(unsigned code, std::string_view reason = {}) {
   std::string payload{static_cast<char>(code >> 8), static_cast<char>(code & 0xff)};
   return frame(payload += reason, {.opcode = 8});
