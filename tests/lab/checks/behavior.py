@@ -94,6 +94,20 @@ for _server, _url in SERVERS.items():
             return f"{got['took_ms']:.0f} ms"
 
 
+@check("--lifetime: as long as connection tracking remembers")
+def _(lab):
+    timeout = 6
+    for kind in ("udp_timeout", "udp_timeout_stream"):
+        lab.run("masq-router", ["sh", "-c", f"echo {timeout} >/proc/sys/net/netfilter/nf_conntrack_{kind}"])
+    status, events, errors = nat(lab, "masq", SERVERS["our server"], "--lifetime", seconds=120)
+    expect_equal(status, 0, errors[-300:])
+    found = events[0]["lifetime"]
+    low, high = found["alive_after_s"], found["gone_after_s"]
+    # Connection tracking counts whole seconds, and looks now and then.
+    expect(low <= timeout + 1 and high >= timeout - 1 and high - low <= 3, f"{low} to {high} s")
+    return f"{low:.1f} to {high:.1f} s"
+
+
 @check("UDP blocked is told from no server: 8 and 3")
 def _(lab):
     status, events, errors = nat(lab, "noudp", SERVERS["our server"])

@@ -73,7 +73,9 @@ def _(lab):
     resident = server.resident_bytes()
     seen = flood.measure(lab, server, "s", "t", PACKETS_PER_SECOND, FLOOD_SECONDS)
     grown = server.resident_bytes() - resident
-    expect(seen.taken > seen.sent / 100, f"{seen.taken:.0f} of {seen.sent} arrived")
+    # The aim is all of them; a slow machine floods more slowly.
+    expect(seen.sent > PACKETS_PER_SECOND * FLOOD_SECONDS / 3, f"only {seen.sent} were sent")
+    expect(seen.taken > seen.sent / 10, f"{seen.taken:.0f} of {seen.sent} arrived")
     expect(seen.lost <= len(seen.during) / 2, f"{seen.lost} of {len(seen.during)} pings lost during the flood")
     # The aim is twice, measured by scripts/bench; a machine that does other things may take longer.
     expect(seen.loaded_ms <= 10 * seen.quiet_ms, f"round trips of {seen.quiet_ms:.1f} and {seen.loaded_ms:.1f} ms")
