@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <charconv>
 
+#include "protocol/base/hex.hpp"
 #include "protocol/crypto/hmac.hpp"
 #include "signaling/cluster/scripts.hpp"
 
@@ -18,13 +19,7 @@ constexpr std::size_t resume_length = 24;  // characters of 6 bits: 144 bits
 constexpr std::size_t max_batch = 128, max_batch_bytes = 256U << 10;
 
 std::string hash_text(std::string_view secret) {
-  static constexpr char digits[] = "0123456789abcdef";
-  std::string out;
-  for (const auto octet : crypto::sha256({as_bytes(secret)})) {
-    out += digits[std::to_integer<unsigned>(octet) >> 4];
-    out += digits[std::to_integer<unsigned>(octet) & 15U];
-  }
-  return out;
+  return to_hex(crypto::sha256({as_bytes(secret)}));
 }
 
 std::uint64_t number_in(const std::string& text) {

@@ -1,5 +1,6 @@
 #include "signaling/cluster/scripts.hpp"
 
+#include "protocol/base/hex.hpp"
 #include "protocol/crypto/hmac.hpp"
 
 namespace nat::cluster {
@@ -127,12 +128,8 @@ return out
 )";
 
 script make(std::string_view text) {
-  static constexpr char digits[] = "0123456789abcdef";
   script out{std::string(owner_text) + std::string(text), {}};
-  for (const auto octet : crypto::sha1({as_bytes(out.text)})) {
-    out.sha += digits[std::to_integer<unsigned>(octet) >> 4];
-    out.sha += digits[std::to_integer<unsigned>(octet) & 15U];
-  }
+  out.sha = to_hex(crypto::sha1({as_bytes(out.text)}));
   return out;
 }
 

@@ -3,11 +3,13 @@
 #include <sys/resource.h>
 
 #include <algorithm>
+#include <array>
 #include <csignal>
 #include <thread>
 
 #include <boost/asio/signal_set.hpp>
 
+#include "protocol/base/hex.hpp"
 #include "protocol/crypto/system_random.hpp"
 #include "signaling/hub/metrics.hpp"
 #include "signaling/io/access_file.hpp"
@@ -101,14 +103,12 @@ class server {
   // On the first loop.
   void join_cluster() {
     if (!options_.cluster) return;
-    static constexpr std::size_t node_digits = 16;
-    cluster::member::settings settings{.node = {}, .password = options_.cluster_password};
+    std::array<std::byte, 8> node;
+    random_.fill(node);
+    cluster::member::settings settings{.node = to_hex(node), .password = options_.cluster_password};
     settings.database = options_.cluster->database;
     settings.loops = options_.threads;
     settings.resume_window = options_.limits.resume_window;
-    for (const auto n = random_u64(random_); settings.node.size() < node_digits;) {
-      settings.node += "0123456789abcdef"[n >> (4 * settings.node.size()) & 15U];
-    }
     cluster_ = std::make_unique<cluster_service>(*loops_[0], find_cluster(*options_.cluster),
                                                  std::move(settings), random_,
                                                  [this](hub::envelope& e) { deliver(e); });
