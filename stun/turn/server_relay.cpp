@@ -99,22 +99,23 @@ forward server::state::relay_out(const allocation& a, const endpoint& peer, bool
     ++counted.no_permission;
     return {};
   }
-  if (!own) {
+  const auto count = [&] {
     ++counted.packets_to_peers;
     counted.bytes_to_peers += data.size();
+  };
+  if (!own) {
+    count();
     return to_peer{id, peer, data, dont_fragment};
   }
   // Another allocation of ours: handed over inside. Nothing else on our own addresses is reached.
   if (const auto at = by_relayed.find(peer); at != by_relayed.end()) {
-    ++counted.packets_to_peers;
-    counted.bytes_to_peers += data.size();
+    count();
     return handle_peer(at->second, relays[id].announced, data, now);
   }
   // One of another server of this program, through the kernel: where it is bound.
   const auto bound = books.bound_at({peer.ip.v4, peer.port});
   if (bound && announced(*bound) == peer.ip) {
-    ++counted.packets_to_peers;
-    counted.bytes_to_peers += data.size();
+    count();
     return to_peer{id, {*bound, peer.port}, data, dont_fragment};
   }
   ++counted.no_permission;

@@ -15,19 +15,14 @@
 #include <optional>
 #include <thread>
 
-#include "tests/bench/signaling_load.hpp"
+#include "tests/bench/signaling_stream.hpp"
 #include "tests/certificate.hpp"
 
 namespace {
 
 using namespace nat::bench;
 using nat::ensure;
-using clock_type = std::chrono::steady_clock;
 using namespace std::chrono_literals;
-
-double since(clock_type::time_point start) {
-  return std::chrono::duration<double>(clock_type::now() - start).count();
-}
 
 void report(const std::string& name, double value, const char* unit, double target,
             const char* better = nullptr) {
@@ -59,54 +54,6 @@ std::vector<std::string> ours(const std::string& binary, int threads,
   }
   words.insert(words.end(), more.begin(), more.end());
   return words;
-}
-
-std::string offer(const std::string& target) {
-  std::string text = "{\"type\":\"offer\",\"target\":\"" + target + "\",\"sdp\":\"";
-  while (text.size() < 1022) text += "a=candidate\\r\\n";  // as an SDP, full of escapes
-  text.resize(1021, 'x');
-  if (text.ends_with('\\')) text.back() = 'x';
-  return text + "\"}";
-}
-
-constexpr int pairs = 100, in_flight = 8;
-
-struct rate {
-  double by_wall = 0, by_cpu = 0;  // a second
-};
-
-rate forwarded(const server& s) {
-  const int poll = ::epoll_create1(EPOLL_CLOEXEC);
-  std::vector<std::unique_ptr<client>> from, to;
-  for (int i = 0; i < pairs; ++i) {
-    const auto n = std::to_string(i);
-    from.push_back(std::make_unique<client>(s.port(), "a" + n));
-    to.push_back(std::make_unique<client>(s.port(), "b" + n));
-    from.back()->prepare(offer("b" + n), in_flight);
-    epoll_event e{.events = EPOLLIN, .data = {.u32 = static_cast<std::uint32_t>(i)}};
-    ::epoll_ctl(poll, EPOLL_CTL_ADD, to.back()->descriptor(), &e);
-  }
-  for (auto& c : from) c->send(in_flight);
-  rate best;
-  for (int round = 0; round < 5; ++round) {
-    const auto start = clock_type::now();
-    const auto cpu = s.cpu_seconds();
-    std::size_t count = 0;
-    while (clock_type::now() - start < 1s) {
-      std::array<epoll_event, 64> ready{};
-      const int n = ::epoll_wait(poll, ready.data(), static_cast<int>(ready.size()), 1000);
-      for (int i = 0; i < n; ++i) {
-        const auto pair = ready[static_cast<std::size_t>(i)].data.u32;
-        const auto got = to[pair]->receive();
-        count += got;
-        if (got > 0) from[pair]->send(got);
-      }
-    }
-    best.by_wall = std::max(best.by_wall, static_cast<double>(count) / since(start));
-    best.by_cpu = std::max(best.by_cpu, static_cast<double>(count) / (s.cpu_seconds() - cpu));
-  }
-  ::close(poll);
-  return best;
 }
 
 struct round_trips {
