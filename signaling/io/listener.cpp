@@ -9,6 +9,7 @@
 #include "signaling/io/event_loop.hpp"
 #include "signaling/io/log.hpp"
 #include "signaling/io/upgrade.hpp"
+#include "stun/io/sockaddr.hpp"
 
 namespace nat::signaling::io {
 
@@ -43,7 +44,7 @@ void listener::close() {
 
 void listener::handle_ready(std::uint32_t) {
   for (int i = 0; i < max_accepts && socket_; ++i) {
-    sockaddr_storage from{};
+    sockaddr_in6 from{};
     socklen_t size = sizeof from;
     socket_handle client(::accept4(socket_.get(), reinterpret_cast<sockaddr*>(&from), &size,
                                    SOCK_NONBLOCK | SOCK_CLOEXEC));
@@ -51,7 +52,7 @@ void listener::handle_ready(std::uint32_t) {
       if (errno == EMFILE || errno == ENFILE) out_of_descriptors();
       return;
     }
-    const auto remote = from_sockaddr(from);
+    const auto remote = stun::io::from_socket_address(reinterpret_cast<const sockaddr&>(from));
     if (!loop_.admit(remote.ip)) {
       if (purpose_ == purpose::websocket && !loop_.speaks_tls()) turn_away(client.get());
       continue;

@@ -1,6 +1,5 @@
 #include "signaling/io/sockets.hpp"
 
-#include <arpa/inet.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <unistd.h>
@@ -8,32 +7,11 @@
 #include <cerrno>
 #include <cstring>
 
+#include "stun/io/sockaddr.hpp"
+
 namespace nat::signaling::io {
 
 namespace {
-
-struct raw_address {
-  sockaddr_storage storage{};
-  socklen_t size = 0;
-};
-
-raw_address to_sockaddr(const endpoint& e) {
-  raw_address out;
-  if (e.ip.v4) {
-    auto* v4 = reinterpret_cast<sockaddr_in*>(&out.storage);
-    v4->sin_family = AF_INET;
-    v4->sin_port = htons(e.port);
-    std::memcpy(&v4->sin_addr, e.ip.octets.data(), 4);
-    out.size = sizeof *v4;
-  } else {
-    auto* v6 = reinterpret_cast<sockaddr_in6*>(&out.storage);
-    v6->sin6_family = AF_INET6;
-    v6->sin6_port = htons(e.port);
-    std::memcpy(&v6->sin6_addr, e.ip.octets.data(), 16);
-    out.size = sizeof *v6;
-  }
-  return out;
-}
 
 const char* option_of(purpose what) {
   switch (what) {
@@ -81,8 +59,8 @@ socket_handle bound(const endpoint& where, int type, purpose what, bool share) {
   if (!where.ip.v4) enable(out.get(), IPPROTO_IPV6, IPV6_V6ONLY);
   if (type == SOCK_STREAM) enable(out.get(), SOL_SOCKET, SO_REUSEADDR);
   if (share) enable(out.get(), SOL_SOCKET, SO_REUSEPORT);
-  const auto raw = to_sockaddr(where);
-  if (::bind(out.get(), reinterpret_cast<const sockaddr*>(&raw.storage), raw.size) != 0) {
+  const auto name = stun::io::to_socket_address(where);
+  if (::bind(out.get(), &name.any, name.size) != 0) {
     fail(where, what, errno);
   }
   return out;
@@ -94,26 +72,11 @@ void socket_handle::close() noexcept {
   if (descriptor_ >= 0) ::close(std::exchange(descriptor_, -1));
 }
 
-endpoint from_sockaddr(const sockaddr_storage& storage) noexcept {
-  endpoint out;
-  if (storage.ss_family == AF_INET) {
-    const auto* v4 = reinterpret_cast<const sockaddr_in*>(&storage);
-    std::memcpy(out.ip.octets.data(), &v4->sin_addr, 4);
-    out.port = ntohs(v4->sin_port);
-  } else {
-    const auto* v6 = reinterpret_cast<const sockaddr_in6*>(&storage);
-    out.ip.v4 = false;
-    std::memcpy(out.ip.octets.data(), &v6->sin6_addr, 16);
-    out.port = ntohs(v6->sin6_port);
-  }
-  return out;
-}
-
 endpoint local_endpoint(int descriptor) noexcept {
-  sockaddr_storage storage{};
-  socklen_t size = sizeof storage;
-  ::getsockname(descriptor, reinterpret_cast<sockaddr*>(&storage), &size);
-  return from_sockaddr(storage);
+  sockaddr_in6 name{};
+  socklen_t size = sizeof name;
+  ::getsockname(descriptor, reinterpret_cast<sockaddr*>(&name), &size);
+  return stun::io::from_socket_address(reinterpret_cast<const sockaddr&>(name));
 }
 
 socket_handle listen_on(const endpoint& where, purpose what, bool first) {

@@ -35,7 +35,6 @@ class socket_handle {
   int descriptor_ = -1;
 };
 
-[[nodiscard]] endpoint from_sockaddr(const sockaddr_storage&) noexcept;
 [[nodiscard]] endpoint local_endpoint(int descriptor) noexcept;
 
 // What a listening socket is for, in the words of an error message.
