@@ -215,6 +215,7 @@ class Statuses(WithServer):
         peer.process.stdin.flush()
         self.assertEqual(listener.process.stdout.read(1), b"x")
         peer.process.send_signal(signal.SIGINT)
+        peer.process.wait(20)  # its input stays open until then: the end of that would be an end in order
         self.assertEqual(peer.finish()[0], 130)
         self.assertEqual(listener.finish()[0], 7)
 
