@@ -94,11 +94,8 @@ std::size_t byte_stream::waiting() const noexcept {
 }
 
 void byte_stream::close() noexcept {
-  if (shut_) {
-    socket_.close();
-  } else {
-    abort_connection(socket_);
-  }
+  if (shut_) set_reset_on_close(socket_.get(), false);
+  socket_.close();
 }
 
 }  // namespace nat::signaling::io

@@ -15,6 +15,7 @@ namespace nat::signaling::io {
 
 class byte_stream {
  public:
+  // The socket resets on close, as those that listen_on()'s accept do.
   explicit byte_stream(socket_handle socket) noexcept : socket_(std::move(socket)) {}
 
   // TLS from here on, and in `already_read`, which next() gave before anything else was read.

@@ -17,9 +17,10 @@ constexpr std::size_t max_backlog_for_pong = 16'384;
 
 }  // namespace
 
-connection::connection(event_loop& loop, byte_stream octets, const endpoint& remote,
-                       std::uint32_t index, time_point accepted_at)
+connection::connection(event_loop& loop, const listener& by, byte_stream octets,
+                       const endpoint& remote, std::uint32_t index, time_point accepted_at)
     : loop_(loop),
+      by_(by),
       wire_(std::move(octets)),
       remote_(remote),
       client_(loop.client_at(remote.ip)),
@@ -121,7 +122,7 @@ void connection::take_head(byte_span octets) {
   mark_dirty();
   phase_ = phase::open;
   std::string().swap(head_);
-  slot_ = loop_.open(*this, local_endpoint(wire_.descriptor()).ip);
+  slot_ = loop_.open(*this, by_.reached_by(wire_.descriptor()));
   // The empty line was not complete before these octets.
   take(octets.subspan(head_size - known));
 }
@@ -234,8 +235,7 @@ void connection::abort() {
   if (slot_ != no_slot) loop_.closed(*this, hub::ending::unclean);
   slot_ = no_slot;
   phase_ = phase::dead;
-  loop_.poll().remove(wire_.descriptor());
-  wire_.close();
+  wire_.close();  // which ends the watching too
   loop_.bury(*this);
 }
 

@@ -15,6 +15,7 @@
 namespace nat::signaling::io {
 
 class event_loop;
+class listener;
 
 inline constexpr std::uint32_t no_slot = UINT32_MAX;
 
@@ -27,8 +28,8 @@ class connection final : public pollable {
     dead,       // to be destroyed after the batch
   };
 
-  connection(event_loop&, byte_stream, const endpoint& remote, std::uint32_t index,
-             time_point accepted_at);
+  connection(event_loop&, const listener& by, byte_stream, const endpoint& remote,
+             std::uint32_t index, time_point accepted_at);
 
   // Joins the poller. False: it takes no more.
   [[nodiscard]] bool watch();
@@ -68,6 +69,7 @@ class connection final : public pollable {
   void wait_for(std::uint32_t events);
 
   event_loop& loop_;
+  const listener& by_;
   byte_stream wire_;
   endpoint remote_;
   std::optional<address> client_;

@@ -129,9 +129,9 @@ bool event_loop::allows_origin(std::string_view origin) const {
          std::ranges::find(shared_.allowed_origins, origin) != shared_.allowed_origins.end();
 }
 
-void event_loop::accepted(socket_handle socket, const endpoint& remote, purpose what) {
+void event_loop::accepted(socket_handle socket, const endpoint& remote, const listener& by) {
   update_clock();
-  if (what == purpose::stun_stream) {
+  if (by.what() == purpose::stun_stream) {
     return streams_.take(byte_stream(std::move(socket)), remote, client_at(remote.ip));
   }
   std::uint32_t index = 0;
@@ -147,7 +147,8 @@ void event_loop::accepted(socket_handle socket, const endpoint& remote, purpose 
   ++alive_;
   byte_stream octets(std::move(socket));
   if (tls_) octets.secure(*tls_);
-  connections_[index] = std::make_unique<connection>(*this, std::move(octets), remote, index, now_);
+  connections_[index] =
+      std::make_unique<connection>(*this, by, std::move(octets), remote, index, now_);
   const auto patience = shared_.limits.register_timeout.count() != 0
                             ? std::min<duration>(handshake_timeout, shared_.limits.register_timeout)
                             : handshake_timeout;

@@ -99,7 +99,7 @@ class event_loop {
   [[nodiscard]] time_point now() const noexcept { return now_; }
   [[nodiscard]] std::size_t max_message() const noexcept;
   [[nodiscard]] workspace& work() noexcept { return work_; }
-  void accepted(socket_handle, const endpoint& remote, purpose);
+  void accepted(socket_handle, const endpoint& remote, const listener& by);
   // It speaks STUN, not HTTP; `first` is what was read of it.
   void hand_over(connection&, byte_view first);
   // Where STUN is served, its wss ports serve it too.
@@ -178,11 +178,15 @@ class listener final : public pollable {
   listener(event_loop&, socket_handle, purpose);
   void handle_ready(std::uint32_t events) override;
   void close();
+  [[nodiscard]] purpose what() const noexcept { return purpose_; }
+  // The local address that a connection, accepted here, was made to.
+  [[nodiscard]] address reached_by(int descriptor) const;
 
  private:
   void out_of_descriptors();
   event_loop& loop_;
   socket_handle socket_, reserve_;
+  address where_;
   purpose purpose_;
 };
 

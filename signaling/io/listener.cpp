@@ -2,7 +2,6 @@
 
 #include <fcntl.h>
 #include <netinet/in.h>
-#include <netinet/tcp.h>
 
 #include <cerrno>
 
@@ -21,6 +20,7 @@ constexpr int max_accepts = 64;  // in one go, before connected clients get thei
 void turn_away(int descriptor) {
   const auto text = http_response(503, "Too many connections.\n");
   (void)!::send(descriptor, text.data(), text.size(), MSG_NOSIGNAL);
+  set_reset_on_close(descriptor, false);
 }
 
 int open_reserve() {
@@ -30,10 +30,18 @@ int open_reserve() {
 }  // namespace
 
 listener::listener(event_loop& loop, socket_handle socket, purpose what)
-    : loop_(loop), socket_(std::move(socket)), reserve_(open_reserve()), purpose_(what) {
+    : loop_(loop),
+      socket_(std::move(socket)),
+      reserve_(open_reserve()),
+      where_(local_endpoint(socket_.get()).ip),
+      purpose_(what) {
   if (!loop_.poll().add(socket_.get(), EPOLLIN, *this)) {
     throw startup_error{"failed to watch a listening socket: raise fs.epoll.max_user_watches"};
   }
+}
+
+address listener::reached_by(int descriptor) const {
+  return is_unspecified(where_) ? local_endpoint(descriptor).ip : where_;
 }
 
 void listener::close() {
@@ -57,9 +65,7 @@ void listener::handle_ready(std::uint32_t) {
       if (purpose_ == purpose::websocket && !loop_.speaks_tls()) turn_away(client.get());
       continue;
     }
-    const int on = 1;
-    ::setsockopt(client.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-    loop_.accepted(std::move(client), remote, purpose_);
+    loop_.accepted(std::move(client), remote, *this);
   }
 }
 

@@ -41,13 +41,15 @@ class socket_handle {
 enum class purpose { websocket, stun, stun_stream, admin };
 
 // Throws startup_error where the address can't be had. Refuses a port that another program listens
-// on even where SO_REUSEPORT would let both of them share it.
+// on even where SO_REUSEPORT would let both of them share it. But for admin's, what it accepts
+// sends at once (TCP_NODELAY) and resets on close.
 [[nodiscard]] socket_handle listen_on(const endpoint&, purpose, bool first);
 // Only asks whether a UDP port is free.
 void require_free_udp_port(const endpoint&);
 
-// Ends the connection with a reset: what the kernel still holds for the other end is dropped.
-void abort_connection(socket_handle&) noexcept;
+// Whether close() ends the connection with a reset: what the kernel still holds for the other end
+// is dropped.
+void set_reset_on_close(int descriptor, bool) noexcept;
 
 // One line that says what to do; the program ends with status 2.
 struct startup_error {

@@ -162,7 +162,6 @@ void stun_streams::stream::fail() {
 
 void stun_streams::stream::close() {
   if (std::exchange(dead_, true)) return;
-  owner_.in_.poll.remove(wire_.descriptor());
   wire_.close();
   owner_.bury(*this);
 }
