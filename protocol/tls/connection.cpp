@@ -43,6 +43,8 @@ connection::body::body(const server_context& shared) : ssl(SSL_new(shared.native
   BIO* bio = make_stream_bio(port);
   SSL_set_bio(ssl.get(), bio, bio);
   SSL_set_accept_state(ssl.get());
+  // A handshake is over soon, and would allocate the record buffers anew for each of its steps.
+  SSL_clear_mode(ssl.get(), SSL_MODE_RELEASE_BUFFERS);
   SSL_set_msg_callback(ssl.get(), count_record);
   SSL_set_msg_callback_arg(ssl.get(), this);
 }
@@ -100,6 +102,7 @@ byte_span connection::read(byte_span scratch, std::string& out) {
   if (b.state == state::handshaking) {
     if (SSL_is_init_finished(b.ssl.get()) == 1) {
       b.state = state::connected;
+      SSL_set_mode(b.ssl.get(), SSL_MODE_RELEASE_BUFFERS);
     } else if (b.handshake_octets > max_handshake) {
       b.fail(failure::flood, "the handshake is too long");
     }
