@@ -83,7 +83,8 @@ class member {
 
   void start(time_point now);
   void handle_connected(line, time_point now);
-  void handle_disconnected(line, time_point now);  // or not connected
+  // Or not connected. `why` is for people.
+  void handle_disconnected(line, std::string why, time_point now);
   // To the oldest command of `commands` that has no reply; in `inbox`, replies and messages.
   void handle_reply(line, const reply&, time_point now);
   // What an exchange has for cluster_place.

@@ -122,6 +122,8 @@ void member::send_script(sent&& s, const std::string& sha, std::vector<std::stri
 
 void member::handle_reply(line which, const reply& r, time_point now) {
   if (frozen(now)) return;
+  // What came together with the reply that made us give the connection up.
+  if (!(which == line::commands ? commands_ : inbox_).connected) return;
   if (which == line::inbox) return heard(r, now);
   if (sent_.empty()) return;
   auto done = std::move(sent_.front());
@@ -178,12 +180,12 @@ void member::heard(const reply& r, time_point now) {
   if (r.items[0].text == "message") handle_publication(r.items[2].text);
 }
 
-void member::handle_disconnected(line which, time_point now) {
+void member::handle_disconnected(line which, std::string why, time_point now) {
   if (frozen(now)) return;
   auto& l = which == line::commands ? commands_ : inbox_;
   if (!l.open) return;
   l = {};
-  if (which == line::commands || state_ != state::up) return lost("the connection ended", now);
+  if (which == line::commands || state_ != state::up) return lost(std::move(why), now);
   renew_inbox(now);
 }
 

@@ -22,7 +22,10 @@ cluster_service::cluster_service(event_loop& loop, const endpoint& redis,
 line_events cluster_service::events_of(cluster::line which) {
   return {.before = [this] { loop_.update_clock(); },
           .connected = [this, which] { member_.handle_connected(which, loop_.now()); },
-          .disconnected = [this, which] { member_.handle_disconnected(which, loop_.now()); },
+          .disconnected =
+              [this, which](const std::string& why) {
+                member_.handle_disconnected(which, why, loop_.now());
+              },
           .replied = [this, which](
                          const cluster::reply& r) { member_.handle_reply(which, r, loop_.now()); }};
 }

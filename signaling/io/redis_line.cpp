@@ -1,76 +1,29 @@
 #include "signaling/io/redis_line.hpp"
 
-#include <hiredis/async.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
 
+#include <array>
+#include <cerrno>
+#include <system_error>
 #include <utility>
+
+#include "stun/io/sockaddr.hpp"
 
 namespace nat::signaling::io {
 
 namespace {
 
-cluster::reply reply_from(const redisReply& r) {
-  using type = cluster::reply::type;
-  cluster::reply out;
-  switch (r.type) {
-    case REDIS_REPLY_STRING:
-    case REDIS_REPLY_STATUS:
-      out.what = type::text;
-      out.text.assign(r.str, static_cast<std::size_t>(r.len));
-      break;
-    case REDIS_REPLY_ERROR:
-      out.what = type::error;
-      out.text.assign(r.str, static_cast<std::size_t>(r.len));
-      break;
-    case REDIS_REPLY_INTEGER:
-      out.what = type::integer;
-      out.integer = r.integer;
-      break;
-    case REDIS_REPLY_ARRAY:
-      out.what = type::array;
-      out.items.reserve(r.elements);
-      for (std::size_t i = 0; i < r.elements; ++i) out.items.push_back(reply_from(*r.element[i]));
-      break;
-    default:
-      break;
-  }
-  return out;
+std::string system_text(int error) {
+  return std::generic_category().message(error);
+}
+
+bool again(int error) {
+  return error == EAGAIN || error == EWOULDBLOCK || error == EINTR;
 }
 
 }  // namespace
-
-// What hiredis calls. A context that is not the line's any more is one that we let go of.
-struct redis_line::hooks {
-  static redis_line& of(void* line) { return *static_cast<redis_line*>(line); }
-
-  static void read_on(void* line) { of(line).watch(of(line).wanted_ | EPOLLIN); }
-  static void read_off(void* line) { of(line).watch(of(line).wanted_ & ~EPOLLIN); }
-  static void write_on(void* line) { of(line).watch(of(line).wanted_ | EPOLLOUT); }
-  static void write_off(void* line) { of(line).watch(of(line).wanted_ & ~EPOLLOUT); }
-  // Before hiredis closes the descriptor.
-  static void cleanup(void* line) {
-    auto& l = of(line);
-    if (l.watched_ >= 0) l.poller_.remove(std::exchange(l.watched_, -1));
-    l.wanted_ = 0;
-    if (l.context_ != nullptr) l.ended_ = true;
-    l.context_ = nullptr;
-  }
-  static void connected(const redisAsyncContext* c, int status) {
-    auto& l = of(c->data);
-    if (c != l.context_ || status != REDIS_OK) return;
-    const int on = 1;
-    ::setsockopt(c->c.fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-    l.connected_ = true;
-    l.events_.connected();
-  }
-  static void replied(redisAsyncContext* c, void* reply, void*) {
-    auto& l = of(c->data);
-    if (c != l.context_ || reply == nullptr) return;
-    l.events_.replied(reply_from(*static_cast<const redisReply*>(reply)));
-  }
-};
 
 redis_line::redis_line(poller& p, const endpoint& server, line_events events)
     : poller_(p), server_(server), events_(std::move(events)) {}
@@ -80,69 +33,113 @@ redis_line::~redis_line() {
 }
 
 void redis_line::watch(std::uint32_t events) {
-  if (context_ == nullptr || events == wanted_) return;
-  wanted_ = events;
-  if (watched_ >= 0) return poller_.modify(watched_, events, *this);
-  if (poller_.add(context_->c.fd, events, *this)) watched_ = context_->c.fd;
+  if (events == watched_) return;
+  if (watched_ != 0) {
+    poller_.modify(socket_.get(), events, *this);
+  } else if (!poller_.add(socket_.get(), events, *this)) {
+    return end("too many descriptors");
+  }
+  watched_ = events;
 }
 
 void redis_line::connect() {
   disconnect();
-  context_ = ::redisAsyncConnect(to_string(server_.ip).c_str(), server_.port);
-  if (context_ == nullptr || context_->err != 0) {
-    if (auto* failed = std::exchange(context_, nullptr)) ::redisAsyncFree(failed);
-    ended_ = true;
-    return;
+  const auto to = stun::io::to_socket_address(server_);
+  socket_ = socket_handle(
+      ::socket(to.any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_TCP));
+  if (!socket_) return end("no socket for Redis: " + system_text(errno));
+  const int on = 1;
+  ::setsockopt(socket_.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+  if (::connect(socket_.get(), &to.any, to.size) != 0 && errno != EINPROGRESS) {
+    return end("Redis can't be reached: " + system_text(errno));
   }
-  context_->data = this;
-  context_->ev.data = this;
-  context_->ev.addRead = hooks::read_on;
-  context_->ev.delRead = hooks::read_off;
-  context_->ev.addWrite = hooks::write_on;
-  context_->ev.delWrite = hooks::write_off;
-  context_->ev.cleanup = hooks::cleanup;
-  ::redisAsyncSetConnectCallback(context_, hooks::connected);
+  reader_.emplace();
+  watch(EPOLLIN | EPOLLOUT);
 }
 
 void redis_line::disconnect() {
-  connected_ = ended_ = false;
-  if (auto* old = std::exchange(context_, nullptr)) ::redisAsyncFree(old);
+  if (watched_ != 0) poller_.remove(socket_.get());
+  watched_ = 0;
+  socket_.close();
+  reader_.reset();
+  out_ = {};
+  written_ = 0;
+  connected_ = false;
+  ended_.reset();
 }
 
 void redis_line::send(const std::vector<std::string>& words) {
-  if (context_ == nullptr) return;
-  std::vector<const char*> texts;
-  std::vector<std::size_t> sizes;
-  texts.reserve(words.size());
-  sizes.reserve(words.size());
+  if (!connected_) return;
+  out_ += '*' + std::to_string(words.size()) + "\r\n";
   for (const auto& word : words) {
-    texts.push_back(word.data());
-    sizes.push_back(word.size());
+    out_ += '$' + std::to_string(word.size()) + "\r\n";
+    out_ += word;
+    out_ += "\r\n";
   }
-  ::redisAsyncCommandArgv(context_, hooks::replied, nullptr, static_cast<int>(words.size()),
-                          texts.data(), sizes.data());
 }
 
 void redis_line::flush() {
-  if (connected_ && context_ != nullptr && (wanted_ & EPOLLOUT) != 0) {
-    ::redisAsyncHandleWrite(context_);
-  }
-  told_of_end();
+  if (connected_) write_some();
+  tell_of_end();
 }
 
 void redis_line::handle_ready(std::uint32_t events) {
+  if (!socket_) return;  // it was closed in this batch
   events_.before();
-  if (context_ != nullptr && (events & (EPOLLIN | EPOLLHUP | EPOLLERR)) != 0) {
-    ::redisAsyncHandleRead(context_);
+  if (!connected_) {
+    finish_connecting();
+  } else {
+    if ((events & (EPOLLIN | EPOLLHUP | EPOLLERR)) != 0) read_some();
+    if (connected_ && (events & EPOLLOUT) != 0) write_some();
   }
-  if (context_ != nullptr && (events & EPOLLOUT) != 0) ::redisAsyncHandleWrite(context_);
-  told_of_end();
+  tell_of_end();
 }
 
-void redis_line::told_of_end() {
-  if (!std::exchange(ended_, false)) return;
-  connected_ = false;
-  events_.disconnected();
+void redis_line::finish_connecting() {
+  int error = 0;
+  socklen_t size = sizeof error;
+  ::getsockopt(socket_.get(), SOL_SOCKET, SO_ERROR, &error, &size);
+  if (error != 0) return end("Redis can't be reached: " + system_text(error));
+  connected_ = true;
+  events_.connected();
+}
+
+void redis_line::read_some() {
+  std::array<char, 16'384> buffer;  // hiredis moves what is left for each KiB that it has read
+  const auto n = ::recv(socket_.get(), buffer.data(), buffer.size(), 0);
+  if (n == 0) return end("the connection ended");
+  if (n < 0) {
+    if (!again(errno)) end("the connection ended: " + system_text(errno));
+    return;
+  }
+  const auto good = reader_->feed({buffer.data(), static_cast<std::size_t>(n)}, events_.replied);
+  if (!good) end("what answers is no Redis: " + good.error());
+}
+
+void redis_line::write_some() {
+  while (written_ < out_.size()) {
+    const auto n =
+        ::send(socket_.get(), out_.data() + written_, out_.size() - written_, MSG_NOSIGNAL);
+    if (n < 0) {
+      if (again(errno)) return watch(EPOLLIN | EPOLLOUT);
+      return end("the connection ended: " + system_text(errno));
+    }
+    written_ += static_cast<std::size_t>(n);
+  }
+  constexpr std::size_t kept = 65'536;
+  if (out_.capacity() > kept) out_ = {};
+  out_.clear();
+  written_ = 0;
+  watch(EPOLLIN);
+}
+
+void redis_line::end(std::string why) {
+  disconnect();
+  ended_ = std::move(why);
+}
+
+void redis_line::tell_of_end() {
+  if (const auto why = std::exchange(ended_, std::nullopt)) events_.disconnected(*why);
 }
 
 }  // namespace nat::signaling::io

@@ -1,24 +1,26 @@
 #pragma once
 
-// One connection to a Redis, by hiredis, on an event loop's poller. It reconnects by itself never:
-// the cluster's member says when (signaling/cluster/member.hpp).
+// One connection to a Redis on an event loop's poller. It reconnects by itself never: the cluster's
+// member says when (signaling/cluster/member.hpp). Of hiredis it takes the reader alone: the
+// asynchronous half asserts that the server keeps to the protocol, and so would end with it.
 
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "protocol/base/endpoint.hpp"
-#include "signaling/cluster/member.hpp"
 #include "signaling/io/poller.hpp"
-
-struct redisAsyncContext;
-struct redisReply;
+#include "signaling/io/redis_reader.hpp"
+#include "signaling/io/sockets.hpp"
 
 namespace nat::signaling::io {
 
+// None of them may call the line.
 struct line_events {
   std::function<void()> before;  // whatever else is called; the time is to be looked at
-  std::function<void()> connected, disconnected;
+  std::function<void()> connected;
+  std::function<void(const std::string& why)> disconnected;
   std::function<void(const cluster::reply&)> replied;
 };
 
@@ -27,27 +29,34 @@ class redis_line final : public pollable {
   redis_line(poller&, const endpoint& server, line_events);
   ~redis_line() override;
 
-  // A failure is told as `disconnected` by the next flush(), as hiredis may fail at once.
+  // A failure is told as `disconnected` by the next flush(), as the system may refuse at once.
   void connect();
   // Silently; commands without a reply get none.
   void disconnect();
+  // Once connected. Nothing leaves before flush().
   void send(const std::vector<std::string>& words);
   // Writes what can be written, and tells of a connection that could not be made.
   void flush();
   void handle_ready(std::uint32_t events) override;
 
  private:
-  struct hooks;
   void watch(std::uint32_t events);
-  void told_of_end();
+  void finish_connecting();
+  void read_some();
+  void write_some();
+  void end(std::string why);
+  void tell_of_end();
 
   poller& poller_;
   const endpoint server_;
   line_events events_;
-  redisAsyncContext* context_ = nullptr;
-  int watched_ = -1;
-  std::uint32_t wanted_ = 0;
-  bool connected_ = false, ended_ = false;
+  socket_handle socket_;
+  std::optional<redis_reader> reader_;
+  std::string out_;            // commands
+  std::size_t written_ = 0;    // of them
+  std::uint32_t watched_ = 0;  // by the poller
+  bool connected_ = false;
+  std::optional<std::string> ended_;  // why, not told yet
 };
 
 }  // namespace nat::signaling::io

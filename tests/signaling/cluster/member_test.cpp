@@ -365,3 +365,17 @@ TEST_CASE("cluster: an error of Redis is told by its first word, as the rest may
     CHECK(part.trouble() == "Redis answered: an error");
   }
 }
+
+TEST_CASE("cluster: of several replies that came at once, the first error is the one that counts") {
+  hub::fence fence;
+  seeded_random random(1);
+  cluster::member part({.node = "n", .password = "hunter2"}, fence, random);
+  const time_point now{1h};
+  part.start(now);
+  part.handle_connected(cluster::line::inbox, now);
+  for (const char* text : {"WRONGPASS no", "NOAUTH no"}) {
+    part.handle_reply(cluster::line::inbox, {.what = reply::type::error, .text = text}, now);
+  }
+  CHECK(part.trouble() == "Redis answered: WRONGPASS");
+  CHECK(part.stats().disconnects == 1);
+}

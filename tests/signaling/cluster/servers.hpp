@@ -86,13 +86,13 @@ class cluster_servers {
     s.queue.clear();
     s.ended = s.frozen;
     if (s.frozen) return;
-    s.part.handle_disconnected(cluster::line::commands, now);
-    s.part.handle_disconnected(cluster::line::inbox, now);
+    s.part.handle_disconnected(cluster::line::commands, "cut", now);
+    s.part.handle_disconnected(cluster::line::inbox, "cut", now);
     settle();
   }
   void drop_subscription(std::size_t i) {
     unsubscribe(*servers_[i]);
-    servers_[i]->part.handle_disconnected(cluster::line::inbox, now);
+    servers_[i]->part.handle_disconnected(cluster::line::inbox, "cut", now);
     settle();
   }
   // It ends without anybody's saying so.
@@ -247,7 +247,7 @@ class cluster_servers {
     }
     if (a.what == type::connect) {
       if (s.cut) return;
-      if (down) return s.part.handle_disconnected(a.where, now);
+      if (down) return s.part.handle_disconnected(a.where, "down", now);
       return s.part.handle_connected(a.where, now);
     }
     if (a.where == cluster::line::commands) return s.queue.push_back(a.words);

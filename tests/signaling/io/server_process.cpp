@@ -1,6 +1,7 @@
 #include "tests/signaling/io/server_process.hpp"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -48,11 +49,14 @@ child start(const std::vector<std::string>& arguments) {
   return {pid, ends[0]};
 }
 
-// Up to and with `end`, or to the end of the stream.
+// Up to and with `end`, or to the end of the stream; or what came until nothing more did for 30 s.
 std::string read_until(int descriptor, std::string_view end) {
   std::string text;
   char c = 0;
-  while (!text.ends_with(end) && ::read(descriptor, &c, 1) == 1) text += c;
+  pollfd wanted{.fd = descriptor, .events = POLLIN, .revents = 0};
+  while (!text.ends_with(end) && ::poll(&wanted, 1, 30'000) > 0 && ::read(descriptor, &c, 1) == 1) {
+    text += c;
+  }
   return text;
 }
 

@@ -30,7 +30,7 @@ class server_process {
   void signal(int number) const;
   // Blocks until it has ended; -1: not by itself.
   [[nodiscard]] int wait();
-  // Reads its log until a line ends so.
+  // Reads its log until a line ends so; the test fails where it says nothing for 30 s.
   void wait_for(std::string_view end_of_line) const;
   // What it has said that was not waited for, once it has ended.
   [[nodiscard]] std::string last_words() const;

@@ -1,0 +1,222 @@
+// Two real servers on a real Redis, and what they do where there is none, or something else in its
+// place. tests/lab has the faults that take a network and thousands of names.
+
+#include <signal.h>
+
+#include "tests/check.hpp"
+#include "tests/signaling/hub/switchboard.hpp"
+#include "tests/signaling/io/hostile_redis.hpp"
+#include "tests/signaling/io/raw_client.hpp"
+#include "tests/signaling/io/redis_process.hpp"
+#include "tests/signaling/io/server_process.hpp"
+
+namespace nat::test {
+namespace {
+
+std::vector<std::string> with_usual(std::vector<std::string> options) {
+  for (const char* more : {"--no-stun", "--threads", "2", "--messages-per-second", "0"}) {
+    options.emplace_back(more);
+  }
+  return options;
+}
+
+struct node : server_process {
+  explicit node(const redis_process& redis) : node(redis.options()) {}
+  explicit node(std::vector<std::string> options)
+      : server_process(with_usual(std::move(options))) {}
+
+  [[nodiscard]] std::string look(std::string_view path) const { return http_get(admin, path); }
+  void wait_until_ready() const {
+    wait_until("ready", [&] { return look("/readyz").starts_with("HTTP/1.1 200 "); });
+  }
+  void wait_until_away() const {
+    wait_until("not ready", [&] { return look("/readyz").starts_with("HTTP/1.1 503 "); });
+    CHECK(look("/readyz").contains("\ncluster: failed\n"));
+    CHECK(look("/healthz").starts_with("HTTP/1.1 200 "));
+  }
+};
+
+std::string offer(std::string_view target, std::string_view sdp = "v") {
+  return R"({"type":"offer","target":")" + std::string(target) + R"(","sdp":")" + std::string(sdp) +
+         "\"}";
+}
+
+std::string code_of_offer(raw_client& from, std::string_view target) {
+  from.say(offer(target));
+  return field(from.hear(), "code");
+}
+
+std::string code_of_registering(const node& at, std::string_view name) {
+  raw_client c(at.websocket);
+  c.say(R"({"type":"register","peer_id":")" + std::string(name) + "\"}");
+  return field(c.hear(), "code");
+}
+
+void converse(raw_client& a, std::string_view a_name, raw_client& b, std::string_view b_name) {
+  a.say(offer(b_name, "there"));
+  const auto there = b.hear();
+  CHECK(field(there, "from") == a_name);
+  CHECK(field(there, "sdp") == "there");
+  b.say(R"({"type":"answer","target":")" + std::string(a_name) + R"(","sdp":"back"})");
+  const auto back = a.hear();
+  CHECK(field(back, "from") == b_name);
+  CHECK(field(back, "sdp") == "back");
+}
+
+TEST_CASE("cluster servers: offers and answers across, one owner of a name, and who is nowhere") {
+  const redis_process redis;
+  const node one(redis), two(redis);
+  one.wait_until_ready();
+  two.wait_until_ready();
+  raw_client al(one.websocket), bob(two.websocket);
+  al.join("al");
+  bob.join("bob");
+  for (int i = 0; i < 50; ++i) {
+    converse(al, "al", bob, "bob");
+    converse(bob, "bob", al, "al");
+  }
+  CHECK(code_of_registering(two, "al") == "id-taken");
+  CHECK(code_of_registering(one, "bob") == "id-taken");
+  CHECK(code_of_offer(al, "nobody") == "peer-not-found");
+  // At once: not by waiting for an acknowledgement.
+  CHECK(metric(one.admin, "signaling_cluster_acknowledgements_missing_total") == 0);
+}
+
+TEST_CASE("cluster servers: the secret takes a name to the other server, and the old end is mute") {
+  const redis_process redis;
+  const node one(redis), two(redis);
+  one.wait_until_ready();
+  two.wait_until_ready();
+  raw_client old(one.websocket), fresh(two.websocket), bob(one.websocket);
+  bob.join("bob");
+  const auto secret = field(old.join("al"), "resume");
+  const auto taken = fresh.join("al", R"(,"resume":")" + secret + '"');
+  CHECK(field(taken, "resume") == secret);
+  const auto end = old.read();
+  REQUIRE(end.has_value());
+  CHECK(end->opcode == 8);
+  CHECK(end->close_code() == 4001);
+  old.say(offer("bob", "stale"));
+  fresh.say(offer("bob", "fresh"));
+  CHECK(field(bob.hear(), "sdp") == "fresh");
+  converse(bob, "bob", fresh, "al");
+}
+
+TEST_CASE("cluster servers: what a killed server had is offline, and its owners go elsewhere") {
+  const redis_process redis;
+  const node one(redis);
+  node two(redis);
+  one.wait_until_ready();
+  two.wait_until_ready();
+  raw_client al(one.websocket), bob(two.websocket);
+  al.join("al");
+  const auto secret = field(bob.join("bob"), "resume");
+  converse(al, "al", bob, "bob");
+  two.signal(SIGKILL);
+  CHECK(two.wait() == -1);
+  wait_until("bob is offline", [&] { return code_of_offer(al, "bob") == "peer-not-found"; });
+  raw_client again(one.websocket);
+  again.join("bob", R"(,"resume":")" + secret + '"');
+  converse(al, "al", again, "bob");
+}
+
+TEST_CASE("cluster servers: without Redis local peers go on; when it is back, and empty, all do") {
+  redis_process redis;
+  const node one(redis), two(redis);
+  one.wait_until_ready();
+  two.wait_until_ready();
+  raw_client al(one.websocket), ann(one.websocket), bob(two.websocket);
+  al.join("al");
+  ann.join("ann");
+  bob.join("bob");
+  redis.kill();
+  one.wait_until_away();
+  two.wait_until_away();
+  CHECK(code_of_offer(al, "bob") == "cluster-unavailable");
+  CHECK(code_of_offer(bob, "al") == "cluster-unavailable");
+  CHECK(code_of_registering(one, "late") == "cluster-unavailable");
+  converse(al, "al", ann, "ann");
+  redis.start();
+  one.wait_until_ready();
+  two.wait_until_ready();
+  // The connections have lived, and so have the names.
+  converse(al, "al", bob, "bob");
+  converse(bob, "bob", ann, "ann");
+  CHECK(code_of_registering(two, "al") == "id-taken");
+  CHECK(code_of_registering(one, "late") == "");
+}
+
+TEST_CASE("cluster servers: a password that Redis does not take is told") {
+  const redis_process redis;
+  auto options = redis.options();
+  std::string told = "WRONGPASS";
+  SUBCASE("another one") {
+    options.back() = redis.password_file("hunter2");
+  }
+  SUBCASE("none") {
+    options.resize(2);
+    told = "NOAUTH";
+  }
+  const node one(options);
+  one.wait_for("warning the cluster is away: Redis answered: " + told);
+  one.wait_until_away();
+  CHECK(code_of_registering(one, "al") == "cluster-unavailable");
+}
+
+// Two peers of one server talk while something else stands in Redis' place; afterwards it is found
+// again. `told`: what the log says of it.
+void survive(hostile_answer answer, const std::string& told) {
+  redis_process redis;
+  const node one(redis);
+  one.wait_until_ready();
+  raw_client al(one.websocket), ann(one.websocket);
+  al.join("al");
+  ann.join("ann");
+  redis.kill();
+  one.wait_until_away();
+  {
+    const hostile_redis hostile(redis.where(), std::move(answer));
+    wait_until("it comes back for more", [&] {
+      converse(al, "al", ann, "ann");
+      return hostile.connections() >= 3;
+    });
+    one.wait_for("the cluster is away: " + told);
+    one.wait_until_away();
+    CHECK(code_of_offer(al, "bob") == "cluster-unavailable");
+  }
+  redis.start();
+  one.wait_until_ready();
+  converse(al, "al", ann, "ann");
+  CHECK(code_of_offer(al, "bob") == "peer-not-found");
+}
+
+TEST_CASE("cluster servers: something else in Redis' place harms nobody") {
+  const std::string none = "what answers is no Redis: ";
+  SUBCASE("a web server") {
+    survive({"HTTP/1.1 400 Bad Request\r\n\r\n", {}, true}, none + "a broken reply");
+  }
+  SUBCASE("a text without an end") {
+    survive({"$2000000000\r\n", std::string(65'536, 'x')}, none + "a reply without an end");
+  }
+  SUBCASE("an array of 2^31 items") {
+    survive({"*2147483647\r\n"}, none + "an array that nobody asked for");
+  }
+  SUBCASE("arrays within arrays") {
+    survive({{}, "*1\r\n"}, none + "an array that nobody asked for");
+  }
+  SUBCASE("replies that nobody waits for") {
+    survive({{}, "+OK\r\n:1\r\n$-1\r\n*0\r\n"}, "the subscription is not answered");
+  }
+  SUBCASE("an error that nobody waits for") {
+    survive({"-ERR max number of clients reached\r\n"}, "Redis answered: ERR");
+  }
+  SUBCASE("half a reply, and the end") {
+    survive({"*3\r\n$9\r\nsubs", {}, true}, "the connection ended");
+  }
+  SUBCASE("silence") {
+    survive({}, "Redis does not answer");
+  }
+}
+
+}  // namespace
+}  // namespace nat::test
