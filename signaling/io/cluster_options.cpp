@@ -1,5 +1,6 @@
 #include "signaling/io/cluster_options.hpp"
 
+#include <algorithm>
 #include <charconv>
 
 #include <boost/asio/io_context.hpp>
@@ -17,6 +18,11 @@ bool read_number(std::string_view text, Number& out) {
   return error == std::errc{} && stop == text.data() + text.size();
 }
 
+bool may_be_in_a_name(char c) {
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
+         c == '.' || c == '_';
+}
+
 }  // namespace
 
 std::expected<cluster_url, std::string> parse_cluster_url(std::string_view text) {
@@ -26,9 +32,12 @@ std::expected<cluster_url, std::string> parse_cluster_url(std::string_view text)
         "must hold no password, which others could read there: use "
         "SIGNALING_CLUSTER_PASSWORD or --cluster-password-file");
   }
-  const auto wrong = std::unexpected("\"" + std::string(text) +
-                                     "\" is not a URL such as redis://192.0.2.1:6379 or "
-                                     "redis://[2001:db8::1]:6379/1");
+  if (text.starts_with("rediss://")) {
+    return std::unexpected(
+        "speaks no TLS: use redis:// through stunnel, or a network of the servers' own");
+  }
+  const std::unexpected<std::string> wrong(
+      "is no URL such as redis://192.0.2.1:6379 or redis://[2001:db8::1]:6379/1");
   if (!text.starts_with(scheme)) return wrong;
   text.remove_prefix(scheme.size());
   cluster_url out;
@@ -44,11 +53,13 @@ std::expected<cluster_url, std::string> parse_cluster_url(std::string_view text)
     if (!read_number(place.substr(colon + 1), out.port) || out.port == 0) return wrong;
     place = place.substr(0, colon);
   }
-  if (place.starts_with('[')) {
-    if (!place.ends_with(']')) return wrong;
+  if (place.starts_with('[') && place.ends_with(']')) {
     place = place.substr(1, place.size() - 2);
+    const auto literal = parse_address(place);
+    if (!literal || place.find(':') == place.npos) return wrong;
+  } else if (place.empty() || !std::ranges::all_of(place, may_be_in_a_name)) {
+    return wrong;
   }
-  if (place.empty()) return wrong;
   out.host = place;
   return out;
 }

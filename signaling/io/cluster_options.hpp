@@ -16,7 +16,7 @@ struct cluster_url {
   std::uint16_t port = 6379;
   unsigned database = 0;
 };
-// Otherwise: a sentence that says what is wrong with it, and repeats no password.
+// Otherwise: a sentence that says what is wrong with it, and repeats nothing of it.
 [[nodiscard]] std::expected<cluster_url, std::string> parse_cluster_url(std::string_view);
 
 // Looks a host name up, once: afterwards the loop that reconnects must not wait for a resolver.

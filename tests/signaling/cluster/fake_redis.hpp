@@ -1,7 +1,7 @@
 #pragma once
 
 // A Redis that knows what the members of a cluster ask of it, by the meaning of their scripts
-// rather than their text (which tests/lab holds against the real one).
+// rather than their text. One table holds both to the same answers (io/cluster_scripts_test.cpp).
 
 #include <deque>
 #include <map>
