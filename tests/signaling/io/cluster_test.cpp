@@ -164,7 +164,7 @@ TEST_CASE("cluster servers: a password that Redis does not take is told") {
 }
 
 // Two peers of one server talk while something else stands in Redis' place; afterwards it is found
-// again. `told`: what the log says of it.
+// again. `told`: what the log says of it, where that does not depend on how fast the machine is.
 void survive(hostile_answer answer, const std::string& told) {
   redis_process redis;
   const node one(redis);
@@ -180,7 +180,7 @@ void survive(hostile_answer answer, const std::string& told) {
       converse(al, "al", ann, "ann");
       return hostile.connections() >= 3;
     });
-    one.wait_for("the cluster is away: " + told);
+    if (!told.empty()) one.wait_for("the cluster is away: " + told);
     one.wait_until_away();
     CHECK(code_of_offer(al, "bob") == "cluster-unavailable");
   }
@@ -196,7 +196,7 @@ TEST_CASE("cluster servers: something else in Redis' place harms nobody") {
     survive({"HTTP/1.1 400 Bad Request\r\n\r\n", {}, true}, none + "a broken reply");
   }
   SUBCASE("a text without an end") {
-    survive({"$2000000000\r\n", std::string(65'536, 'x')}, none + "a reply without an end");
+    survive({"$2000000000\r\n", std::string(65'536, 'x')}, {});
   }
   SUBCASE("an array of 2^31 items") {
     survive({"*2147483647\r\n"}, none + "an array that nobody asked for");
