@@ -1,5 +1,7 @@
 // signaling-server: see CLI.md for its contract, README.md beside this file for the rest.
 
+#include <malloc.h>
+
 #include <cstdio>
 #include <exception>
 
@@ -9,6 +11,10 @@
 
 int main(int argc, char** argv) {
   using namespace nat::signaling::io;
+  // What one TLS handshake frees, the next one needs: by default each would give it to the system
+  // and take it back, page by page.
+  constexpr int most_kept_free = 16 << 20;
+  ::mallopt(M_TRIM_THRESHOLD, most_kept_free);
   try {
     const auto options = read_options(argc, argv);
     if (!options) {
