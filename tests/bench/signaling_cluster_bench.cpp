@@ -91,7 +91,8 @@ void cluster(const std::string& binary) {
                                        "0",
                                        "--cluster",
                                        shared.url()};
-  const server first(words, "the cluster is there\n"), second(words, "the cluster is there\n");
+  const auto* there = "the cluster is there\n";
+  const server first(words, all_cores(), there), second(words, all_cores(), there);
   client al(first.port(), "al"), near(first.port(), "near"), far(second.port(), "far");
   near.prepare(offer("al"), 1);
   al.prepare(offer("near"), 1);

@@ -8,6 +8,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <openssl/ssl.h>
+#include <sched.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
@@ -35,11 +36,65 @@ inline SSL_CTX* client_context() {
   return context;
 }
 
+// The cores that this program may use; asked for first before stay_on() narrows them.
+inline const std::vector<int>& all_cores() {
+  static const std::vector<int> cores = [] {
+    cpu_set_t allowed;
+    ensure(::sched_getaffinity(0, sizeof allowed, &allowed) == 0);
+    std::vector<int> out;
+    out.reserve(static_cast<std::size_t>(CPU_COUNT(&allowed)));
+    for (int i = 0; i < CPU_SETSIZE; ++i) {
+      if (CPU_ISSET(i, &allowed)) out.push_back(i);
+    }
+    return out;
+  }();
+  return cores;
+}
+
+// One of them: where there are fewer, what should stand apart shares one.
+inline std::vector<int> core(std::size_t which) {
+  return {all_cores()[which % all_cores().size()]};
+}
+
+inline void stay_on(const std::vector<int>& cores) {
+  cpu_set_t wanted;
+  CPU_ZERO(&wanted);
+  for (const int i : cores) CPU_SET(i, &wanted);
+  ensure(::sched_setaffinity(0, sizeof wanted, &wanted) == 0);
+}
+
+// The calling thread, and what it starts meanwhile, on these cores.
+class pinned {
+ public:
+  explicit pinned(const std::vector<int>& cores) {
+    all_cores();
+    stay_on(cores);
+  }
+  ~pinned() { stay_on(all_cores()); }
+  pinned(const pinned&) = delete;
+  pinned& operator=(const pinned&) = delete;
+};
+
+// Of all threads of a process, by the scheduler's own count: utime and stime are samples at ticks.
+inline double cpu_seconds(pid_t process) {
+  double sum = 0;
+  for (const auto& task :
+       std::filesystem::directory_iterator("/proc/" + std::to_string(process) + "/task")) {
+    double nanoseconds = 0;
+    std::ifstream(task.path() / "schedstat") >> nanoseconds;
+    sum += nanoseconds;
+  }
+  ensure(sum > 0);
+  return sum * 1e-9;
+}
+
 // The program under load.
 class server {
  public:
-  // Starts it, and returns once it has said where it listens, and a line that ends with `last`.
-  explicit server(std::vector<std::string> words, std::string_view last = "ready\n") {
+  // Starts it on these cores, and returns once it has said where it listens, and a line that ends
+  // with `last`.
+  explicit server(std::vector<std::string> words, const std::vector<int>& cores = all_cores(),
+                  std::string_view last = "ready\n") {
     std::vector<char*> argv;
     for (auto& word : words) argv.push_back(word.data());
     argv.push_back(nullptr);
@@ -49,6 +104,7 @@ class server {
     ensure(pid_ >= 0);
     if (pid_ == 0) {
       ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+      stay_on(cores);
       ::dup2(ends[1], STDERR_FILENO);
       ::execvp(argv[0], argv.data());
       ::_exit(127);
@@ -75,18 +131,7 @@ class server {
 
   // 0: it did not start.
   [[nodiscard]] std::uint16_t port() const { return port_; }
-  // Of all threads, by the scheduler's own count: utime and stime are samples at ticks.
-  [[nodiscard]] double cpu_seconds() const {
-    double sum = 0;
-    for (const auto& task :
-         std::filesystem::directory_iterator("/proc/" + std::to_string(pid_) + "/task")) {
-      double nanoseconds = 0;
-      std::ifstream(task.path() / "schedstat") >> nanoseconds;
-      sum += nanoseconds;
-    }
-    ensure(sum > 0);
-    return sum * 1e-9;
-  }
+  [[nodiscard]] double cpu_seconds() const { return bench::cpu_seconds(pid_); }
   [[nodiscard]] double resident_bytes() const {
     std::ifstream in("/proc/" + std::to_string(pid_) + "/statm");
     double total = 0, resident = 0;
@@ -122,7 +167,8 @@ inline void send_all(int s, std::string_view octets) {
   }
 }
 
-// A registered client. Counts the whole frames in what it receives.
+// A registered client, or without a name a mere connection. Counts the whole frames in what it
+// receives.
 class client {
  public:
   client(std::uint16_t port, const std::string& name, bool tls = false,
@@ -144,6 +190,7 @@ class client {
       SSL_set_fd(tls_.get(), socket_);
       ensure(SSL_connect(tls_.get()) == 1);
     }
+    if (name.empty()) return;
     say("GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
         "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n" +
         masked_frame("{\"type\":\"register\",\"peer_id\":\"" + name + "\"}"));
@@ -174,8 +221,9 @@ class client {
   // Answers the ping that waits; false: there was none.
   bool answer_ping() {
     std::array<char, 2> ping{};
-    if (::recv(socket_, ping.data(), ping.size(), MSG_DONTWAIT) != 2) return false;
-    ensure(ping[0] == '\x89' && ping[1] == 0);
+    const auto n = ::recv(socket_, ping.data(), ping.size(), MSG_DONTWAIT);
+    if (n < 0 && errno == EAGAIN) return false;
+    ensure(n == 2 && ping[0] == '\x89' && ping[1] == 0);
     send_all(socket_, std::string_view("\x8a\x80\x12\x34\x56\x78", 6));
     return true;
   }
