@@ -163,7 +163,6 @@ int main(int argc, char** argv) {
   }
   // What a client gave back is not given to the system, to be asked for again by the next one.
   ::mallopt(M_TRIM_THRESHOLD, 1 << 28);
-  ::mallopt(M_MMAP_THRESHOLD, 1 << 28);
   raise_descriptor_limit();
   (void)all_cores();
   const auto wanted = [&](std::string_view name) { return only.empty() || only == name; };
