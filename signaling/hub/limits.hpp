@@ -2,6 +2,7 @@
 
 // What a public host needs (SIGNALING.md). Zero means none, here as on the command line.
 
+#include <algorithm>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -13,6 +14,7 @@ namespace nat::hub {
 struct limits {
   std::size_t max_connections = 100'000;
   std::size_t max_connections_per_address = 256;
+  double connections_per_second_per_address = 20;  // bursts of 20 s' worth
   std::size_t max_message_bytes = signal::max_message_bytes;
   double messages_per_second = 50;  // bursts of four seconds' worth; the same again closes
   std::size_t send_queue_bytes = 1U << 20;
@@ -21,6 +23,12 @@ struct limits {
   std::chrono::milliseconds resume_window{30'000};
   std::size_t max_held_names = 65'536;  // the one held longest goes first
 
+  // An office behind one address comes back as a whole when its server restarts: bursts hold more
+  // than max_connections_per_address.
+  static constexpr std::chrono::seconds connection_burst_seconds{20};
+  [[nodiscard]] double connection_burst() const noexcept {
+    return std::max(1.0, connections_per_second_per_address * connection_burst_seconds.count());
+  }
   [[nodiscard]] double burst() const noexcept { return messages_per_second * 4; }
 };
 

@@ -51,8 +51,10 @@ class writer {
 void write_connections(writer& w, const counters& c, const gauges& g) {
   w.one("connections", "gauge", "WebSocket connections.", c.connections);
   w.one("connections_total", "counter", "WebSocket connections since the start.", c.opened);
-  w.one("connections_rejected_total", "counter", "Connections turned away by a limit.",
-        g.connections_rejected);
+  w.family("connections_rejected_total", "counter", "Connections turned away, by the limit.");
+  for (std::size_t i = 0; i < rejections; ++i) {
+    w.value("limit", to_string(static_cast<rejection>(i)), g.connections_rejected[i]);
+  }
   w.family("closed_total", "counter", "Connections that the server ended, by reason.");
   for (std::size_t i = 0; i < closings; ++i) {
     w.value("reason", to_string(static_cast<closing>(i)), c.closed[i]);

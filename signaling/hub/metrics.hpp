@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <string>
 
+#include "signaling/hub/admission.hpp"
 #include "signaling/hub/cluster_gauges.hpp"
 #include "signaling/hub/counters.hpp"
 #include "signaling/hub/histogram.hpp"
@@ -14,7 +15,7 @@ namespace nat::hub {
 
 struct gauges {
   std::size_t names_live = 0, names_held = 0, loops = 0;
-  std::uint64_t connections_rejected = 0;
+  rejection_counts connections_rejected{};
   stun_counters stun;
   cluster_gauges cluster;
   std::uint64_t tls_handshakes = 0, tls_resumed = 0, tls_failed = 0;

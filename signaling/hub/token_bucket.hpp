@@ -28,6 +28,8 @@ class token_bucket {
     return passed <= 0 ? level_ : std::min<double>(burst_, level_ + passed * per_second_);
   }
 
+  [[nodiscard]] bool full(time_point now) const noexcept { return level(now) >= burst_; }
+
  private:
   float per_second_, burst_, level_;
   time_point filled_at_;

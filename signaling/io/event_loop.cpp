@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <ctime>
+#include <utility>
 
 #include <boost/asio/post.hpp>
 
@@ -36,7 +37,7 @@ event_loop::event_loop(std::uint32_t number, const shared_parts& shared)
                 .now = now_,
                 .limits = shared.limits,
                 .random = shared.random,
-                .left = [&door = shared.door](const auto& client) { door.leave(client); }}) {
+                .left = [this](const auto& client) { shared_.door.leave(client, now_); }}) {
   stun_.use_streams(streams_);
   update_clock();
   ticked_ = now_;
@@ -108,19 +109,20 @@ std::optional<address> event_loop::client_at(const address& peer) const {
 }
 
 bool event_loop::admit(const address& peer) {
-  if (shared_.door.enter(client_at(peer))) return true;
-  ++rejected_;
-  return false;
+  const auto entered = shared_.door.enter(client_at(peer), now_);
+  if (!entered) ++rejected_[std::to_underlying(entered.error())];
+  return entered.has_value();
 }
 
 bool event_loop::identify(connection& c, std::string_view forwarded_for) {
   const auto client = shared_.proxies.client_of(c.remote().ip, forwarded_for);
-  if (shared_.door.name(client)) {
+  const auto named = shared_.door.name(client, now_);
+  if (named) {
     c.set_client(client);
-    return true;
+  } else {
+    ++rejected_[std::to_underlying(named.error())];
   }
-  ++rejected_;
-  return false;
+  return named.has_value();
 }
 
 // Whoever sends no Origin is no browser, and so not lured here by a page.
@@ -228,7 +230,7 @@ void event_loop::flush_all() {
 }
 
 void event_loop::bury(connection& c) {
-  shared_.door.leave(c.client());
+  shared_.door.leave(c.client(), now_);
   buried_.push_back(&c);
 }
 

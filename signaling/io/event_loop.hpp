@@ -84,7 +84,7 @@ class event_loop {
   }
   struct snapshot {
     hub::counters counted;
-    std::uint64_t rejected = 0;  // connections beyond a limit
+    hub::rejection_counts rejected{};  // connections beyond a limit
     hub::stun_counters stun;
     workspace::tls_counters tls;
     hub::histogram forwarding{}, lag{};
@@ -160,7 +160,7 @@ class event_loop {
   time_point now_;
   std::atomic<time_point> ticked_;  // the one thing of it that other threads read
   std::size_t alive_ = 0;
-  std::uint64_t rejected_ = 0;
+  hub::rejection_counts rejected_{};
   std::array<duration, 2> worst_lag_{};  // of this half minute and of the one before
   time_point lag_since_{};
   hub::histogram forwarding_, lag_;

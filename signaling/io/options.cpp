@@ -152,6 +152,8 @@ void add_limits(CLI::App& app, options& out, raw_options& raw) {
   add("--max-connections", l.max_connections, "connections in all", "N");
   add("--max-connections-per-address", l.max_connections_per_address,
       "connections from one IPv4 address or IPv6 /64", "N");
+  add("--connections-per-second-per-address", l.connections_per_second_per_address,
+      "new ones from one of them; bursts of twenty times that", "N");
   add("--max-message-bytes", l.max_message_bytes, "one message", "N");
   add("--messages-per-second", l.messages_per_second, "of one client; bursts of four times that",
       "N");
@@ -193,6 +195,10 @@ std::chrono::milliseconds seconds_from(const char* option, double seconds) {
     throw CLI::ValidationError(option, "must be a number of seconds from 0 to 1000000");
   }
   return std::chrono::milliseconds(static_cast<std::int64_t>(seconds * 1000));
+}
+
+void check_rate(const char* option, double per_second) {
+  if (!(per_second >= 0)) throw CLI::ValidationError(option, "must be 0 or more");
 }
 
 std::string secret_from(const char* option, const std::string& file, const char* variable) {
@@ -331,9 +337,8 @@ void interpret(options& out, const raw_options& raw) {
   interpret_cluster(out, raw);
   if (const char* tokens = std::getenv("SIGNALING_TOKENS")) out.tokens = tokens;
   out.format = raw.format == "json" ? log_format::json : log_format::text;
-  if (!(out.limits.messages_per_second >= 0)) {
-    throw CLI::ValidationError("--messages-per-second", "must be 0 or more");
-  }
+  check_rate("--messages-per-second", out.limits.messages_per_second);
+  check_rate("--connections-per-second-per-address", out.limits.connections_per_second_per_address);
   out.limits.register_timeout = seconds_from("--register-timeout", raw.register_timeout);
   out.limits.idle_timeout = seconds_from("--idle-timeout", raw.idle_timeout);
   out.limits.resume_window = seconds_from("--resume-window", raw.resume_window);

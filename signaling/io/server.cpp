@@ -325,7 +325,9 @@ class server {
         const auto seen = l.look();
         loops_[0]->post([this, all, tell, seen] {
           all->counted += seen.counted;
-          all->g.connections_rejected += seen.rejected;
+          for (std::size_t i = 0; i < hub::rejections; ++i) {
+            all->g.connections_rejected[i] += seen.rejected[i];
+          }
           all->g.stun += seen.stun;
           all->g.tls_handshakes += seen.tls.handshakes;
           all->g.tls_resumed += seen.tls.resumed;

@@ -71,17 +71,18 @@ class shared_penalties final : public hub::penalty_book {
 class shared_admission {
  public:
   shared_admission(const hub::limits& l, random_source& random) : door_(l, random) {}
-  [[nodiscard]] bool enter(const std::optional<address>& from) {
+  [[nodiscard]] std::expected<void, hub::rejection> enter(const std::optional<address>& from,
+                                                          time_point now) {
     const std::lock_guard hold(lock_);
-    return door_.enter(from);
+    return door_.enter(from, now);
   }
-  [[nodiscard]] bool name(const address& from) {
+  [[nodiscard]] std::expected<void, hub::rejection> name(const address& from, time_point now) {
     const std::lock_guard hold(lock_);
-    return door_.name(from);
+    return door_.name(from, now);
   }
-  void leave(const std::optional<address>& from) {
+  void leave(const std::optional<address>& from, time_point now) {
     const std::lock_guard hold(lock_);
-    door_.leave(from);
+    door_.leave(from, now);
   }
 
  private:

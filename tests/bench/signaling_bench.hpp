@@ -27,7 +27,8 @@ inline std::vector<std::string> ours(const std::string& binary, int threads,
                                      const std::vector<std::string>& more = {}) {
   std::vector<std::string> words{binary,    "--listen", "127.0.0.1:0", "--no-stun",
                                  "--admin", "none",     "--threads",   std::to_string(threads)};
-  for (const auto* limit : {"--messages-per-second", "--max-connections-per-address"}) {
+  for (const auto* limit : {"--messages-per-second", "--max-connections-per-address",
+                            "--connections-per-second-per-address"}) {
     words.emplace_back(limit);
     words.emplace_back("0");
   }

@@ -89,6 +89,8 @@ void cluster(const std::string& binary) {
                                        "0",
                                        "--max-connections-per-address",
                                        "0",
+                                       "--connections-per-second-per-address",
+                                       "0",
                                        "--cluster",
                                        shared.url()};
   const auto* there = "the cluster is there\n";

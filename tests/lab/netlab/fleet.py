@@ -74,7 +74,7 @@ class Server:
         with open(f"/run/{self.host}.log", "ab") as log:
             self.process = self.lab.start(self.host, [
                 program, "--listen", "0.0.0.0:8080", "--no-stun", "--threads", "2", "--messages-per-second", "0",
-                "--max-connections-per-address", "0", "--idle-timeout", "0",
+                "--max-connections-per-address", "0", "--connections-per-second-per-address", "0", "--idle-timeout", "0",
                 "--cluster", f"redis://{self.redis.address}:{_PORT}"],
                 stdout=log, stderr=log, env={**os.environ, "SIGNALING_CLUSTER_PASSWORD": PASSWORD})
         wait_until(self.is_ready, self.process, f"signaling-server on {self.host}")

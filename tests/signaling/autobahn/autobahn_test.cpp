@@ -19,8 +19,9 @@ std::string end_ping() {
 
 // One loop: what a client heard of has happened to the others.
 struct playground {
-  server_process server{
-      {"--threads", "1", "--messages-per-second", "0", "--max-connections-per-address", "0"}};
+  server_process server{{"--threads", "1", "--messages-per-second", "0",
+                         "--max-connections-per-address", "0",
+                         "--connections-per-second-per-address", "0"}};
   raw_client bob{server.websocket};
   int clients = 0;
   playground() { bob.join("bob"); }

@@ -1,6 +1,5 @@
-// The hub's small parts: who may come in, how fast one may talk, what is announced and counted.
+// The hub's small parts: how fast one may talk, what is announced and counted.
 
-#include "signaling/hub/admission.hpp"
 #include "signaling/hub/announcement.hpp"
 #include "signaling/hub/metrics.hpp"
 #include "signaling/hub/token_bucket.hpp"
@@ -14,43 +13,6 @@ using namespace std::chrono_literals;
 
 address at(std::string_view text) {
   return parse_address(text).value();
-}
-
-TEST_CASE("connections are counted in all, by IPv4 address and by IPv6 /64") {
-  limits l;
-  l.max_connections = 5;
-  l.max_connections_per_address = 2;
-  test::seeded_random random;
-  admission door(l, random);
-  CHECK(door.enter(at("192.0.2.1")));
-  CHECK(door.enter(at("::ffff:192.0.2.1")));
-  CHECK_FALSE(door.enter(at("192.0.2.1")));
-  CHECK(door.enter(at("2001:db8::1")));
-  CHECK(door.enter(at("2001:db8::ffff:2")));
-  CHECK_FALSE(door.enter(at("2001:db8::3")));
-  CHECK(door.enter(at("2001:db8:0:1::1")));
-  CHECK_FALSE(door.enter(at("192.0.2.2")));  // the sixth
-  door.leave(at("192.0.2.1"));
-  CHECK(door.enter(at("192.0.2.1")));
-  CHECK(door.count() == 5);
-}
-
-TEST_CASE("a proxy's connections count in all, and for a client once it is known") {
-  limits l;
-  l.max_connections = 3;
-  l.max_connections_per_address = 1;
-  test::seeded_random random;
-  admission door(l, random);
-  CHECK(door.enter(std::nullopt));
-  CHECK(door.enter(std::nullopt));
-  CHECK(door.enter(std::nullopt));
-  CHECK_FALSE(door.enter(std::nullopt));
-  CHECK(door.name(at("192.0.2.1")));
-  CHECK_FALSE(door.name(at("192.0.2.1")));
-  door.leave(at("192.0.2.1"));
-  door.leave(std::nullopt);
-  CHECK(door.count() == 1);
-  CHECK(door.enter(at("192.0.2.1")));
 }
 
 TEST_CASE("a histogram counts by bounds that are part of their bucket, as Prometheus reads it") {
@@ -91,14 +53,6 @@ TEST_CASE("X-Forwarded-For counts from trusted proxies only, and is read from th
   CHECK(client("10.0.0.1", "198.51.100.7, , 10.0.0.2") == "10.0.0.2");
   CHECK(client("10.0.0.1", "10.0.0.3,10.0.0.2") == "10.0.0.3");
   CHECK(to_string(trusted_proxies().client_of(at("10.0.0.1"), "198.51.100.7")) == "10.0.0.1");
-}
-
-TEST_CASE("zero means no limit") {
-  limits l;
-  l.max_connections = l.max_connections_per_address = 0;
-  test::seeded_random random;
-  admission door(l, random);
-  for (int i = 0; i < 1000; ++i) CHECK(door.enter(at("192.0.2.1")));
 }
 
 TEST_CASE(

@@ -120,6 +120,61 @@ TEST_CASE("a flood of half-open connections takes one address's share and nobody
   again.join("again");
 }
 
+TEST_CASE("who reconnects too fast is turned away, without a handshake, and nobody else") {
+  // Two at once, then one in ten seconds, whichever loop they come to.
+  const std::vector<std::string> rate{"--connections-per-second-per-address", "0.1", "--threads",
+                                      "2"};
+  const auto turned_away = [](const server_process& server) {
+    return metric(server.admin, R"(signaling_connections_rejected_total{limit="rate"})");
+  };
+  SUBCASE("in the clear") {
+    server_process server(rate);
+    good_client good(server);
+    int refused = 0;
+    for (int i = 0; i < 40; ++i) {
+      raw_client c(server.websocket, tcp_only);
+      c.send_raw(std::string(upgrade_request) + "\r\n");
+      const auto head = c.read_head();
+      if (!head.starts_with("HTTP/1.1 101 ")) ++refused;
+    }
+    CHECK(refused > 0);
+    CHECK(turned_away(server) == refused);
+    raw_client(server.websocket, "127.0.0.2").join("other");
+    good.check_served();
+  }
+  SUBCASE("over TLS") {
+    const test_certificate certificate;
+    auto options = rate;
+    for (const auto& word : {std::string("--tls-cert"), certificate.file(),
+                             std::string("--tls-key"), certificate.key_file()}) {
+      options.push_back(word);
+    }
+    server_process server(options);
+    for (int i = 0; i < 40; ++i) raw_client(server.websocket, tcp_only).send_raw("\x16");
+    wait_until("some are turned away", [&] { return turned_away(server) > 0; });
+    raw_client(server.websocket, tls_settings{}, raw_client::start::upgraded, "127.0.0.2")
+        .join("other");
+    CHECK(metric(server.admin, "signaling_tls_handshakes_total") == 1);
+  }
+  SUBCASE("behind a proxy, by the address that it names") {
+    auto options = rate;
+    for (const char* word : {"--trusted-proxy", "127.0.0.1"}) options.emplace_back(word);
+    server_process server(options);
+    int refused = 0;
+    const auto admitted = [&](const std::string& client) {
+      raw_client c(server.websocket, tcp_only);
+      c.send_raw(std::string(upgrade_request) + "X-Forwarded-For: " + client + "\r\n\r\n");
+      return c.read_head().starts_with("HTTP/1.1 101 ");
+    };
+    for (int i = 0; i < 40; ++i) {
+      if (!admitted("192.0.2.1, 198.51.100.7")) ++refused;
+      CHECK(admitted("192.0.2." + std::to_string(100 + i)));
+    }
+    CHECK(refused > 0);
+    CHECK(turned_away(server) == refused);
+  }
+}
+
 TEST_CASE("the total of connections is bounded, whatever addresses they come from") {
   server_process server({"--max-connections", "4", "--threads", "2"});
   good_client good(server);
@@ -136,7 +191,8 @@ TEST_CASE("the total of connections is bounded, whatever addresses they come fro
 
 TEST_CASE(
     "a flood of registrations: refused, then closed; under names of its own, held and let go") {
-  server_process server({"--resume-window", "0.2", "--threads", "1"});
+  server_process server(
+      {"--resume-window", "0.2", "--threads", "1", "--connections-per-second-per-address", "0"});
   good_client good(server);
   raw_client al(server.websocket);
   al.join("al");

@@ -207,7 +207,7 @@ TEST_CASE("connections from one address are counted with the WebSocket ones") {
   CHECK(one.receive().size() == 32);
   raw_client refused(server.stun, tcp_only);
   CHECK(refused.read_octets(1).empty());
-  CHECK(metric(server.admin, "signaling_connections_rejected_total") == 1);
+  CHECK(metric(server.admin, "signaling_connections_rejected_total{limit=\"address\"}") == 1);
 }
 
 TEST_CASE("a client that does not read loses data, not the server its memory; then it goes on") {

@@ -225,7 +225,7 @@ TEST_CASE("beyond the limit of connections, no handshake is begun") {
   raw_client second(server.websocket, tcp_only);
   CHECK(second.read_head().empty());
   al.join("al");
-  CHECK(metric(server.admin, "signaling_connections_rejected_total") == 1);
+  CHECK(metric(server.admin, "signaling_connections_rejected_total{limit=\"address\"}") == 1);
 }
 
 }  // namespace

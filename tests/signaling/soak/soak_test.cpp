@@ -161,8 +161,8 @@ void wait_until_empty(const server_process& server, const std::vector<std::strin
 void run_soak(std::vector<std::string> options) {
   const bool tls = !options.empty();
   // Times that a busy machine does not come near; whoever lingers is still ended by them.
-  for (const char* word :
-       {"--threads", "2", "--resume-window", "10", "--messages-per-second", "1000"}) {
+  for (const char* word : {"--threads", "2", "--resume-window", "10", "--messages-per-second",
+                           "1000", "--connections-per-second-per-address", "10000"}) {
     options.emplace_back(word);
   }
   server_process server(options);
