@@ -23,6 +23,8 @@ using nlohmann::json;
 using token_ptr = std::unique_ptr<jwt_t, freed_by<jwt_free>>;
 using text_ptr = std::unique_ptr<char, freed_by<std::free>>;
 
+constexpr std::string_view white_space = " \t\r\n";
+
 // Of times: what a double holds exactly, and far from where adding overflows.
 constexpr double max_time = 9'007'199'254'740'992;
 
@@ -117,12 +119,54 @@ bool is_public_der(std::string_view content) {
   return key || rsa || certificate;
 }
 
-// A public key in another format than PEM: as a secret, it would let everyone sign.
-bool is_public_key(std::string_view content) {
-  for (const std::string_view start : {"{", "ssh-", "ecdsa-"}) {
-    if (content.starts_with(start)) return true;
+// Base64 or base64url, white space aside; empty: it is neither.
+std::string unbase64(std::string_view text) {
+  std::string plain;
+  for (const char c : text) {
+    if (white_space.contains(c)) continue;
+    plain += c == '-' ? '+' : c == '_' ? '/' : c;
   }
-  return is_public_der(content);
+  plain.erase(plain.find_last_not_of('=') + 1);
+  const auto length = plain.size() * 3 / 4;
+  plain.resize((plain.size() + 3) / 4 * 4, '=');
+  std::string out(plain.size() / 4 * 3, '\0');
+  const int made = EVP_DecodeBlock(reinterpret_cast<unsigned char*>(out.data()),
+                                   reinterpret_cast<const unsigned char*>(plain.data()),
+                                   static_cast<int>(plain.size()));
+  ERR_clear_error();
+  if (made < 0) return {};
+  out.resize(length);
+  return out;
+}
+
+// RFC 4253, 6.6: a string with the algorithm's name comes first; each has a '-' in it.
+bool is_ssh_blob(std::string_view octets) {
+  if (!octets.starts_with(std::string_view("\0\0\0", 3)) || octets.size() < 5) return false;
+  const auto name = octets.substr(4, static_cast<unsigned char>(octets[3]));
+  return name.starts_with("ssh-") || name.starts_with("ecdsa-") || name.starts_with("sk-");
+}
+
+// What base64 may hold.
+bool is_public_octets(std::string_view octets) {
+  return is_ssh_blob(octets) || octets.contains("-----BEGIN ") || is_public_der(octets);
+}
+
+// A public key in another format than PEM: as a secret, it would let everyone sign. JWK, DER,
+// OpenSSH, SSH2 (RFC 4716), and the base64 within each of them alone.
+bool is_public_key(std::string_view content) {
+  const auto start = content.find_first_not_of(white_space);
+  if (start != content.npos && content[start] == '{') return true;
+  if (content.contains("---- BEGIN ")) return true;
+  if (is_public_octets(content) || is_public_octets(unbase64(content))) return true;
+  for (auto at = start; at != content.npos; at = content.find_first_not_of(white_space, at)) {
+    const auto end = std::min(content.find_first_of(white_space, at), content.size());
+    const auto word = content.substr(at, end - at);
+    if (word.starts_with("ssh-") || word.starts_with("ecdsa-") || is_ssh_blob(unbase64(word))) {
+      return true;
+    }
+    at = end;
+  }
+  return false;
 }
 
 }  // namespace

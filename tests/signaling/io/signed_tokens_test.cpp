@@ -1,5 +1,9 @@
 #include "tests/check.hpp"
 
+#include <algorithm>
+#include <span>
+
+#include "protocol/base/base64.hpp"
 #include "signaling/hub/access.hpp"
 #include "signaling/io/signed_tokens.hpp"
 #include "tests/certificate.hpp"
@@ -213,6 +217,17 @@ std::string pkcs1_of(const std::string& pem) {
   return out;
 }
 
+// On one line, on lines of 64, and as base64url without its end.
+std::vector<std::string> in_base64(const std::string& octets) {
+  const auto line = to_base64(as_bytes(octets));
+  auto lines = line, url = line;
+  for (std::size_t at = 64; at < lines.size(); at += 65) lines.insert(at, "\n");
+  url.erase(url.find_last_not_of('=') + 1);
+  std::ranges::replace(url, '+', '-');
+  std::ranges::replace(url, '/', '_');
+  return {line, lines, url};
+}
+
 TEST_CASE("what is no key is refused without showing it") {
   signed_tokens tokens("", "sub");
   const auto refusal = [&](std::string content) {
@@ -234,15 +249,34 @@ TEST_CASE("what is no key is refused without showing it") {
   // A public key that would be taken for a secret.
   const std::string rest(64, 'A');
   CHECK(refusal(R"({"kty":"EC","crv":"P-256","x":")" + rest + "\"}").contains("PEM"));
-  CHECK(refusal("ssh-rsa " + rest).contains("PEM"));
+  for (const auto* start : {"ssh-rsa ", "ssh-ed25519 ", "ecdsa-sha2-nistp256 ", "no-pty ssh-rsa ",
+                            "\nssh-rsa ", "---- BEGIN SSH2 PUBLIC KEY ----\nComment: x\n"}) {
+    CHECK_MESSAGE(refusal(start + rest + '\n').contains("PEM"), start);
+  }
   const test_certificate certificate;
   CHECK(refusal(certificate.certificate_pem()).contains("no public key in PEM"));
   for (const auto& der : {der_of(certificate.certificate_pem()), der_of(rsa.public_pem),
                           der_of(ec.public_pem), pkcs1_of(rsa.public_pem)}) {
     REQUIRE(der.size() >= signed_tokens::min_secret);
     CHECK(refusal(der).contains("PEM"));
+    for (const auto& text : in_base64(der)) CHECK_MESSAGE(refusal(text).contains("PEM"), text);
   }
-  for (std::size_t i = 0; i < signed_tokens::max_keys; ++i) {
+  for (const std::string name :
+       {"ssh-rsa", "ecdsa-sha2-nistp256", "ssh-ed25519", "sk-ssh-ed25519@openssh.com"}) {
+    const std::string length{'\0', '\0', '\0', static_cast<char>(name.size())};
+    for (const auto& text : in_base64(length + name + std::string(length) + rest)) {
+      CHECK_MESSAGE(refusal(text).contains("PEM"), name);
+      CHECK_MESSAGE(refusal("cert-authority x-" + name + ' ' + text + " al@host\n").contains("PEM"),
+                    name);
+    }
+  }
+  for (const auto& text : in_base64(rsa.public_pem)) CHECK(refusal(text).contains("PEM"));
+  // Base64 as such is none.
+  seeded_random random{11};
+  std::string random_secret(48, '\0');
+  random.fill(std::as_writable_bytes(std::span(random_secret)));
+  CHECK(refusal(in_base64(random_secret)[0] + '\n') == "");
+  for (std::size_t i = 1; i < signed_tokens::max_keys; ++i) {
     CHECK(refusal(std::string(32, static_cast<char>('a' + i))) == "");
   }
   CHECK(refusal(std::string(32, 'z')) == "there are more than 16 keys");
