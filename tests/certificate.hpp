@@ -20,7 +20,7 @@ namespace nat::test {
 // Self-signed, P-256, for "stun.test" and 127.0.0.1. Its files go when it goes.
 class test_certificate {
  public:
-  test_certificate() {
+  explicit test_certificate(const char* alternative = "DNS:stun.test,IP:127.0.0.1") {
     auto* x = cert_.get();
     X509_set_version(x, 2);
     ASN1_INTEGER_set(X509_get_serialNumber(x), 1);
@@ -31,7 +31,7 @@ class test_certificate {
     X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_ASC,
                                reinterpret_cast<const unsigned char*>("a test"), -1, -1, 0);
     X509_set_issuer_name(x, name);
-    add(NID_subject_alt_name, "DNS:stun.test,IP:127.0.0.1");
+    add(NID_subject_alt_name, alternative);
     add(NID_basic_constraints, "critical,CA:TRUE");
     ensure(X509_sign(x, key_.get(), EVP_sha256()) > 0);
     char path[] = "/tmp/nat-test-certificate-XXXXXX";

@@ -138,6 +138,12 @@ server_context::subject server_context::is_for() const {
   return out;
 }
 
+bool server_context::covers(const std::string& name) const {
+  X509* own = SSL_CTX_get0_certificate(handles_->context.get());
+  return X509_check_host(own, name.data(), name.size(), X509_CHECK_FLAG_NEVER_CHECK_SUBJECT,
+                         nullptr) == 1;
+}
+
 server_context::server_context(std::unique_ptr<handles> h) : handles_(std::move(h)) {}
 server_context::~server_context() = default;
 server_context::server_context(server_context&&) noexcept = default;

@@ -30,6 +30,8 @@ class server_context {
     std::vector<address> addresses;
   };
   [[nodiscard]] subject is_for() const;
+  // A client that wants this name accepts it (RFC 6125, 6.4), by a wildcard too.
+  [[nodiscard]] bool covers(const std::string& name) const;
 
   struct handles;  // OpenSSL's, for the connection's body
   [[nodiscard]] const handles& native() const { return *handles_; }

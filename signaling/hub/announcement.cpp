@@ -27,12 +27,12 @@ std::vector<endpoint> embedded(const announcement& plan, const std::vector<endpo
   return same.empty() ? other : same;
 }
 
-// Whom the certificate is not for, a client would refuse to talk to.
+// Whom the certificate is not for, a client would refuse to talk to: empty where it is for nobody.
 std::string certified_host(const announcement& plan, const endpoint& e) {
   const bool covered =
       std::ranges::find(plan.certified_addresses, e.ip) != plan.certified_addresses.end();
-  if (covered || plan.certified_name.empty()) return to_string(e);
-  return plan.certified_name + ':' + std::to_string(e.port);
+  if (covered) return to_string(e);
+  return plan.certified_name.empty() ? "" : plan.certified_name + ':' + std::to_string(e.port);
 }
 
 // RFC 7065; TCP and TLS for who can't send UDP.
@@ -44,7 +44,9 @@ std::vector<std::string> embedded_relays(const announcement& plan, const address
     }
   }
   for (const auto& e : embedded(plan, plan.tls, reached)) {
-    auto url = "turns:" + certified_host(plan, e) + "?transport=tcp";
+    const auto host = certified_host(plan, e);
+    if (host.empty()) continue;
+    auto url = "turns:" + host + "?transport=tcp";
     if (std::ranges::find(out, url) == out.end()) out.push_back(std::move(url));
   }
   return out;

@@ -26,7 +26,7 @@ struct announcement {
   // What a wildcard address is announced as; absent: the address that the client reached.
   std::optional<address> external;
   // The sockets that take TURN over TLS, and whom their certificate is for: an address that it
-  // covers, or else its name.
+  // covers, or else its name; where it has neither, they are left out.
   std::vector<endpoint> tls{};
   std::string certified_name{};
   std::vector<address> certified_addresses{};

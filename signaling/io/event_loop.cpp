@@ -29,7 +29,7 @@ event_loop::event_loop(std::uint32_t number, const shared_parts& shared)
       poller_(
           context_, [this] { update_clock(); }, [this] { flush_all(); }),
       tick_(context_),
-      exchange_(number, shared.limits, shared.announcement, shared.names, shared.penalties),
+      exchange_(number, shared.limits, announcement_, shared.names, shared.penalties),
       stun_(poller_, now_),
       streams_({.poll = poller_,
                 .work = work_,

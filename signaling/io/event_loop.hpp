@@ -30,7 +30,6 @@ namespace nat::signaling::io {
 // What the loops have in common; outlives them.
 struct shared_parts {
   const hub::limits& limits;
-  const hub::announcement& announcement;
   shared_directory& names;
   shared_admission& door;
   shared_penalties& penalties;
@@ -82,6 +81,8 @@ class event_loop {
     streams_.use_tls(context);
     tls_ = std::move(context);
   }
+  // To clients that register from here on.
+  void announce(hub::announcement plan) { announcement_ = std::move(plan); }
   struct snapshot {
     hub::counters counted;
     hub::rejection_counts rejected{};  // connections beyond a limit
@@ -142,6 +143,7 @@ class event_loop {
   boost::asio::io_context context_{1};
   poller poller_;
   boost::asio::steady_timer tick_;
+  hub::announcement announcement_;
   hub::exchange exchange_;
   std::vector<std::unique_ptr<listener>> listeners_;
   workspace work_;

@@ -116,6 +116,11 @@ void add_tls(CLI::App& app, options& out) {
   auto* key = app.add_option("--tls-key", out.tls_key, "its private key in PEM")->type_name("FILE");
   certificate->needs(key);
   key->needs(certificate);
+  app.add_option("--tls-name", out.tls_name,
+                 "name of this host, covered by the certificate, by which turns: is announced to "
+                 "who came by an address that it does not cover [its first without a wildcard]")
+      ->type_name("HOST")
+      ->needs(certificate);
 }
 
 void add_signed_tokens(CLI::App& app, options& out) {

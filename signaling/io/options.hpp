@@ -29,6 +29,7 @@ struct options {
   std::size_t max_allocations = 10'000, max_allocations_per_name = 64,
               max_allocations_per_address = 256;
   std::string tls_certificate, tls_key;  // files; empty: no TLS
+  std::string tls_name;                  // empty: the certificate's first
   std::string token_file;                // empty: tokens, or anyone
   std::optional<std::string> tokens;     // SIGNALING_TOKENS
   std::vector<std::string> jwt_keys;     // files

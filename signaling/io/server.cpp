@@ -46,28 +46,23 @@ class server {
         penalties_(random_),
         proxies_(o.trusted_proxies),
         relay_books_(relay_limits(o)),
-        shared_{options_.limits,
-                announcement_,
-                names_,
-                door_,
-                penalties_,
-                proxies_,
-                options_.allowed_origins,
-                random_,
-                [this](hub::envelope& e) { deliver(e); }} {
+        shared_{options_.limits, names_,
+                door_,           penalties_,
+                proxies_,        options_.allowed_origins,
+                random_,         [this](hub::envelope& e) { deliver(e); }} {
     for (std::uint32_t i = 0; i < o.threads; ++i) {
       loops_.push_back(std::make_unique<event_loop>(i, shared_));
     }
     join_cluster();
     const auto files = read_files();
-    use(files);
     addresses_.tls = files.tls != nullptr;
     listen();
     listen_stun();
     listen_stun_alternates();
     listen_admin();
-    plan_announcement(files.tls.get());
+    plan_announcement();
     serve_relays();
+    use(files);
   }
 
   int run() {
@@ -203,18 +198,13 @@ class server {
     return out;
   }
 
-  void plan_announcement(const tls::server_context* tls) {
+  void plan_announcement() {
     announcement_.urls = options_.ice_servers;
     announcement_.stun = addresses_.stun;
     announcement_.stun_alternate = addresses_.stun_alternate;
     announcement_.turn = options_.turn && !addresses_.stun.empty();
     announcement_.external = options_.external_address;
-    if (tls != nullptr) {
-      announcement_.tls = addresses_.websocket;
-      auto subject = tls->is_for();
-      if (!subject.names.empty()) announcement_.certified_name = std::move(subject.names.front());
-      announcement_.certified_addresses = std::move(subject.addresses);
-    }
+    if (addresses_.tls) announcement_.tls = addresses_.websocket;
     announcement_.turn_secret = options_.turn_secret;
     if (announcement_.turn_secret.empty()) announcement_.turn_secret = random_text(random_, 43);
     for (const auto& url : options_.ice_servers) {
@@ -223,6 +213,24 @@ class server {
                     " will not accept the credentials: --turn-secret-file or TURN_SECRET");
       }
     }
+  }
+
+  // turns: by whom this certificate is for.
+  [[nodiscard]] hub::announcement announcement_with(const tls::server_context* tls) const {
+    auto plan = announcement_;
+    if (tls == nullptr) return plan;
+    auto subject = tls->is_for();
+    plan.certified_addresses = std::move(subject.addresses);
+    if (!options_.tls_name.empty()) {
+      plan.certified_name = options_.tls_name;
+    } else if (!subject.names.empty()) {
+      plan.certified_name = std::move(subject.names.front());
+    } else if (plan.certified_addresses.empty() && plan.turn && plan.urls.empty()) {
+      log_warning(
+          "turns: is not announced, as the certificate names no host that clients could "
+          "be sent to: give one by --tls-name");
+    }
+    return plan;
   }
 
   // Each loop relays for the clients that the kernel gives it.
@@ -262,7 +270,7 @@ class server {
     });
   }
 
-  // What SIGHUP reads again.
+  // What SIGHUP reads again, and goes by.
   struct file_contents {
     std::shared_ptr<const hub::access> access;
     std::shared_ptr<const tls::server_context> tls;
@@ -271,8 +279,10 @@ class server {
 
   // `in_force` is let go of once every loop goes by them.
   void use(const file_contents& files, const std::shared_ptr<void>& in_force = nullptr) {
+    const auto plan = announcement_with(files.tls.get());
     for (auto& loop : loops_) {
-      loop->post([&l = *loop, files, in_force] {
+      loop->post([&l = *loop, files, plan, in_force] {
+        l.announce(plan);
         l.use_access(files.access);
         l.use_tls(files.tls);
       });

@@ -14,6 +14,10 @@ std::shared_ptr<const tls::server_context> read_tls(const options& o) {
     throw startup_error{"--tls-cert " + o.tls_certificate + " and --tls-key " + o.tls_key +
                         ": failed to " + made.error()};
   }
+  if (!o.tls_name.empty() && !made->covers(o.tls_name)) {
+    throw startup_error{"--tls-name " + o.tls_name + ": the certificate in " + o.tls_certificate +
+                        " is not for that name"};
+  }
   return std::make_shared<const tls::server_context>(std::move(*made));
 }
 

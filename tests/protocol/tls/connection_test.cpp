@@ -296,6 +296,13 @@ TEST_CASE("a context knows whom its certificate is for") {
   const auto subject = context_of(certificate).is_for();
   CHECK(subject.names == std::vector<std::string>{"stun.test"});
   CHECK(subject.addresses == std::vector{*parse_address("127.0.0.1")});
+  CHECK(context_of(certificate).covers("stun.test"));
+  CHECK_FALSE(context_of(certificate).covers("a test"));  // its subject
+  const auto wildcard = context_of(test_certificate("DNS:*.example.net"));
+  CHECK(wildcard.is_for().names.empty());
+  CHECK(wildcard.covers("signal.example.net"));
+  CHECK_FALSE(wildcard.covers("example.net"));
+  CHECK_FALSE(wildcard.covers("a.signal.example.net"));
 }
 
 TEST_CASE("a context says what is wrong with its certificate or key") {

@@ -104,6 +104,64 @@ TEST_CASE("SIGHUP reads the certificate again and ends no connection; a bad one 
   reload("No such file or directory");
 }
 
+TEST_CASE("turns: is announced by whom the certificate in force is for, or not at all") {
+  const test_certificate address, names("DNS:*.example.net,DNS:turn.example.org"),
+      wildcard("DNS:*.example.net");
+  const std::filesystem::path folder = std::filesystem::path(address.file()).parent_path();
+  const auto install = [&](const test_certificate& c) {
+    std::ofstream(folder / "live.pem") << c.certificate_pem();
+    std::ofstream(folder / "live.key") << c.key_pem();
+  };
+  const std::vector<std::string> options{"--threads",         "2",         "--tls-cert",
+                                         folder / "live.pem", "--tls-key", folder / "live.key"};
+  const auto announced = [](const server_process& server) {
+    std::string all;
+    for (int i = 0; i < 8; ++i) {  // to both loops
+      const auto answer =
+          raw_client(server.websocket, tls_settings{}).join("al" + std::to_string(i));
+      const auto at = answer.find("turns:");
+      const auto one = at == answer.npos ? "nothing" : answer.substr(at, answer.find('"', at) - at);
+      if (i > 0) CHECK(one == all);
+      all = one;
+    }
+    return all;
+  };
+  const auto url = [](std::string_view host, const server_process& server) {
+    return "turns:" + std::string(host) + ':' + std::to_string(server.websocket.port) +
+           "?transport=tcp";
+  };
+  SUBCASE("by the certificate alone") {
+    install(address);
+    server_process server(options);
+    CHECK(announced(server) == url("127.0.0.1", server));
+    const auto reload = [&](const test_certificate& c) {
+      install(c);
+      server.signal(SIGHUP);
+      if (&c == &wildcard) server.wait_for(" --tls-name");
+      server.wait_for(" reloaded");
+    };
+    reload(names);
+    CHECK(announced(server) == url("turn.example.org", server));
+    reload(wildcard);
+    CHECK(announced(server) == "nothing");
+    reload(address);
+    CHECK(announced(server) == url("127.0.0.1", server));
+  }
+  SUBCASE("by --tls-name, which the certificate has to cover") {
+    auto named = options;
+    for (const char* word : {"--tls-name", "signal.example.net"}) named.emplace_back(word);
+    install(wildcard);
+    server_process server(named);
+    CHECK(announced(server) == url("signal.example.net", server));
+    install(address);
+    server.signal(SIGHUP);
+    server.wait_for(" is not for that name");
+    CHECK(announced(server) == url("signal.example.net", server));
+    named.emplace_back("--check-config");
+    CHECK(run_server(named).status == 2);
+  }
+}
+
 TEST_CASE("a certificate that can't be used ends the start with one line and status 2") {
   const test_certificate certificate, other;
   const auto check = [](std::vector<std::string> arguments, std::string_view expected) {
