@@ -220,8 +220,5 @@ const server_counters& server::counters() const {
 bool server::has_allocation(const path& client) const {
   return state_->find(client) != nullptr;
 }
-bool server::is_relayed(const endpoint& e) const {
-  return state_->by_relayed.contains(e);
-}
 
 }  // namespace nat::turn

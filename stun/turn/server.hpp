@@ -168,7 +168,6 @@ class server {
 
   [[nodiscard]] const server_counters& counters() const;
   [[nodiscard]] bool has_allocation(const path& client) const;
-  [[nodiscard]] bool is_relayed(const endpoint&) const;  // an announced relayed address of ours
 
  private:
   struct state;
