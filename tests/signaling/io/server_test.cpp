@@ -223,18 +223,32 @@ TEST_CASE("SIGTERM and SIGINT: everybody is told, the end comes with status 0 wi
   }
 }
 
-TEST_CASE("while it drains, the server says so on /readyz, and that it lives on /healthz") {
+// Asked while a client that was told to go does not, for which the server waits 2 s. False: nothing
+// was asked within them.
+bool tells_that_it_drains() {
   server_process server;
-  raw_client slow(server.websocket);  // who is told and does not go is waited for
+  raw_client slow(server.websocket);
   slow.join("slow");
+  raw_client ready(server.admin, raw_client::start::tcp_only),
+      alive(server.admin, raw_client::start::tcp_only);
+  ready.send_raw("GET /readyz HTTP/1.1\r\nHost: x\r\n\r");  // but for its last octet
+  alive.send_raw("GET /healthz HTTP/1.1\r\nHost: x\r\n\r");
   server.signal(SIGTERM);
   CHECK(slow.hear() == R"({"type":"going-away"})");
-  const auto ready = http_get(server.admin, "/readyz");
-  CHECK_MESSAGE(ready.starts_with("HTTP/1.1 503 "), ready);
-  CHECK_MESSAGE(ready.contains("\naccepting: failed\n"), ready);
-  CHECK(http_get(server.admin, "/healthz").starts_with("HTTP/1.1 200 OK\r\n"));
+  for (auto* c : {&ready, &alive}) c->send_raw("\n");
+  const auto readiness = ready.read_octets(4096), health = alive.read_octets(4096);
   CHECK(slow.read_close() == 1001);
   CHECK(server.wait() == 0);
+  if (readiness.empty() || health.empty()) return false;
+  CHECK_MESSAGE(readiness.starts_with("HTTP/1.1 503 "), readiness);
+  CHECK_MESSAGE(readiness.contains("\naccepting: failed\n"), readiness);
+  CHECK(health.starts_with("HTTP/1.1 200 OK\r\n"));
+  return true;
+}
+
+TEST_CASE("while it drains, the server says so on /readyz, and that it lives on /healthz") {
+  int attempts = 1;  // a machine may be busy with others for 2 s
+  while (!tells_that_it_drains()) REQUIRE(++attempts <= 5);
 }
 
 TEST_CASE("health, readiness and metrics") {
