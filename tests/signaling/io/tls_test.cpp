@@ -114,11 +114,12 @@ TEST_CASE("turns: is announced by whom the certificate in force is for, or not a
   };
   const std::vector<std::string> options{"--threads",         "2",         "--tls-cert",
                                          folder / "live.pem", "--tls-key", folder / "live.key"};
-  const auto announced = [](const server_process& server) {
+  int visits = 0;
+  const auto announced = [&visits](const server_process& server) {
     std::string all;
     for (int i = 0; i < 8; ++i) {  // to both loops
       const auto answer =
-          raw_client(server.websocket, tls_settings{}).join("al" + std::to_string(i));
+          raw_client(server.websocket, tls_settings{}).join("al" + std::to_string(visits++));
       const auto at = answer.find("turns:");
       const auto one = at == answer.npos ? "nothing" : answer.substr(at, answer.find('"', at) - at);
       if (i > 0) CHECK(one == all);
