@@ -57,7 +57,7 @@ enum class state : std::uint8_t { away, joining, up };
 struct member_counters {
   std::uint64_t commands = 0, failures = 0, disconnects = 0, subscriptions = 0, published = 0,
                 received = 0, acknowledgements_missing = 0, unavailable = 0, malformed = 0,
-                superseded = 0, epochs = 0;
+                superseded = 0, epochs = 0, lapses = 0;
 };
 
 class member {
@@ -171,6 +171,7 @@ class member {
   void send_script(sent&&, const std::string& sha, std::vector<std::string> keys,
                    std::vector<std::string> arguments);
   void answered(sent&, const reply&, time_point now);
+  void leased(const sent&, const reply& before, time_point now);
   void heard(const reply&, time_point now);
   void greet(line, time_point now);
 

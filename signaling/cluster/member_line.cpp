@@ -96,7 +96,7 @@ void member::refresh(time_point now) {
   const auto lease_ms = std::chrono::duration_cast<std::chrono::milliseconds>(settings_.lease);
   refresh_at_ = now + settings_.lease * 3 / 10;
   send({.what = sent::type::lease, .at = now},
-       {"SET", lease_key(settings_.node), epoch_, "PX", std::to_string(lease_ms.count())});
+       {"SET", lease_key(settings_.node), epoch_, "PX", std::to_string(lease_ms.count()), "GET"});
   if (!subscribed_) return;
   if (ping_due_) return renew_inbox(now);  // the last one never came back
   ping_due_ = true;
@@ -139,10 +139,7 @@ void member::handle_reply(line which, const reply& r, time_point now) {
 void member::answered(sent& s, const reply& r, time_point now) {
   switch (s.what) {
     case sent::type::lease:
-      leased_ = true;
-      lease_until_ = s.at + settings_.lease;
-      fence_.renew(*lease_until_);
-      return recover_if_joined(now);
+      return leased(s, r, now);
     case sent::type::ping:
       if (r.integer == 0 && subscribed_) renew_inbox(now);
       return;
@@ -159,6 +156,19 @@ void member::answered(sent& s, const reply& r, time_point now) {
     case sent::type::release:
       return;
   }
+}
+
+void member::leased(const sent& s, const reply& before, time_point now) {
+  const bool lapsed = leased_ && before.text != epoch_;
+  leased_ = true;
+  lease_until_ = s.at + settings_.lease;
+  fence_.renew(*lease_until_);
+  if (!lapsed) return recover_if_joined(now);
+  // By our clock it had not run out. Meanwhile this server's names were anyone's, and were deleted
+  // by who looked for them.
+  ++stats_.lapses;
+  trouble_ = "the lease ended in Redis before its time";
+  if (state_ == state::up || recovering_ != 0) recover_all(now);
 }
 
 void member::heard(const reply& r, time_point now) {

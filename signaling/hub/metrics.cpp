@@ -151,6 +151,9 @@ void write_cluster(writer& w, const cluster_gauges& c) {
         c.subscriptions);
   w.one("cluster_epochs_total", "counter", "Epochs of this server: 1, and more if it was frozen.",
         c.epochs);
+  w.one("cluster_leases_lapsed_total", "counter",
+        "Leases that ended in Redis before their time, so that all names were claimed again.",
+        c.lapses);
   w.family("cluster_messages_total", "counter", "Messages between servers, by direction.");
   w.value("direction", "out", c.published);
   w.value("direction", "in", c.received);

@@ -1,5 +1,7 @@
 #include "signaling/io/cluster_service.hpp"
 
+#include <utility>
+
 #include "signaling/io/event_loop.hpp"
 #include "signaling/io/log.hpp"
 
@@ -82,6 +84,9 @@ void cluster_service::carry_out() {
 }
 
 void cluster_service::note_state() {
+  if (const auto all = member_.stats().lapses; std::exchange(told_lapses_, all) != all) {
+    log_warning("the lease ended in Redis before its time: all names are claimed again");
+  }
   const auto now_state = member_.state();
   if (now_state == told_state_ && (up() || member_.trouble() == told_)) return;
   if (up()) {
@@ -126,7 +131,8 @@ hub::cluster_gauges cluster_service::look() const {
           .unavailable = s.unavailable,
           .malformed = s.malformed,
           .superseded = s.superseded,
-          .epochs = s.epochs};
+          .epochs = s.epochs,
+          .lapses = s.lapses};
 }
 
 }  // namespace nat::signaling::io

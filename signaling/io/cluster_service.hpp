@@ -54,6 +54,7 @@ class cluster_service {
   std::optional<time_point> armed_;
   std::string told_;
   cluster::state told_state_ = cluster::state::away;
+  std::uint64_t told_lapses_ = 0;
   bool carrying_out_ = false;
 };
 

@@ -267,6 +267,33 @@ def _(lab):
     return f"{names:.0f} names within {took:.2f} s"
 
 
+@check("leases end in Redis before their time: every name has one owner again, and is found")
+def _(lab):
+    redis, one, two, three = fleet_of(lab)
+    far = Talk(one, two, "far")
+    with Watch(one, two, three):
+        (old, _), stranger = fleet.join(two, "lapsed"), fleet.Client(one)
+        before = [server.metric("cluster_leases_lapsed_total") for server in (one, two, three)]
+
+        def taken_over():
+            # With them goes a name, as if somebody had looked for it.
+            redis.ask("EVAL", "return redis.call('DEL', KEYS[1], unpack(redis.call('KEYS', 'sig:n:*')))", "1",
+                      f"sig:p:{far.names[1]}")
+            return stranger.register("lapsed")["type"] == "registered"
+        fleet.until(taken_over, "a name without a lease", 10)
+        for server, known in zip((one, two, three), before):
+            fleet.until(lambda s=server, n=known: s.metric("cluster_leases_lapsed_total") > n, "the lapse is seen", 10)
+        try:
+            raise AssertionError(f"the old owner heard {old.hear(5)}")
+        except ConnectionError as end:
+            expect("superseded" in str(end), f"closed with {end}")
+        for _ in range(20):
+            far.once()
+        expect(not stranger.heard_something(), "the new owner heard something")
+    stranger.close()
+    far.end()
+
+
 @check("Redis is away for 20 s: peers of one server go on, others hear of it at once")
 def _(lab):
     redis, one, two, three = fleet_of(lab)

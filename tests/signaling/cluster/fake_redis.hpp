@@ -30,8 +30,12 @@ class fake_redis {
   reply execute(const words& w, time_point now) {
     expire(now);
     if (w[0] == "SET") {
+      const auto before = leases.find(w[1].substr(6));
+      auto old = before == leases.end()
+                     ? reply{}
+                     : reply{.what = reply::type::text, .text = before->second.first};
       leases[w[1].substr(6)] = {w[2], now + std::chrono::milliseconds(std::stoll(w[4]))};
-      return ok();
+      return w.size() > 5 && w[5] == "GET" ? old : ok();
     }
     if (w[0] == "PUBLISH") return integer(publish(w[1], w[2]));
     if (w[0] != "EVALSHA") return ok();

@@ -16,7 +16,7 @@ struct life {
 
   void deed() {
     const auto at = random_below(random, servers);
-    switch (random_below(random, 28)) {
+    switch (random_below(random, 30)) {
       case 0:
         all.freeze(at, true);
         frozen[at] = true;
@@ -53,6 +53,9 @@ struct life {
         talk((at + 1) % servers);
         break;
       case 12:
+        all.redis.leases.erase("node" + std::to_string(at));
+        break;
+      case 13:
         all.pass(std::chrono::milliseconds(random_below(random, 14'000)));
         break;
       default:

@@ -141,6 +141,30 @@ TEST_CASE("cluster: a server is frozen for longer than its lease, and comes back
   CHECK(has(all.heard(all.join(1, "eve")), "registered"));
 }
 
+TEST_CASE("cluster: a lease ends in Redis before its time, unseen by its server") {
+  cluster_servers all(2);
+  const auto al = all.join(0, "al"), bob = all.join(1, "bob"), carol = all.join(1, "carol");
+  all.heard(al), all.heard(bob), all.heard(carol);
+  // Redis' clock was set, it was short of memory, or the server's machine stood still with its
+  // clock.
+  all.redis.leases.erase("node1");
+  all.offer(al, "bob");
+  CHECK(has(all.heard(al), "peer-not-found"));
+  const auto heir = all.join(0, "carol");
+  CHECK(has(all.heard(heir), "registered"));
+  all.pass(3s);  // a refresh
+  CHECK(all.part(1).state() == cluster::state::up);
+  CHECK(all.part(1).stats().lapses == 1);
+  CHECK(all.closed(carol) == "superseded");
+  CHECK(all.closed(heir).empty());
+  CHECK(all.closed(bob).empty());
+  all.offer(al, "bob");
+  CHECK(has(all.heard(bob), "offer"));
+  CHECK(all.quarrel() == "");
+  all.pass(20s);
+  CHECK(all.part(1).stats().lapses == 1);
+}
+
 TEST_CASE("cluster: Redis restarts empty") {
   cluster_servers all(2);
   const auto al = all.join(0, "al"), bob = all.join(1, "bob");
