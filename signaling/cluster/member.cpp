@@ -112,24 +112,26 @@ void member::routes(envelope&& e, time_point now) {
     acknowledged_by_.emplace_back(now + settings_.patience, id);
   }
   waiting_bytes_ += text.size();
-  message m{id, e.from, e.request, std::move(e.target), text.size()};
+  message m{id, e.from, e.request, std::move(e.target), std::move(e.sender), text.size()};
   routes_.emplace_back(std::move(m), std::move(text));
 }
 
 void member::send_routes(time_point now) {
   for (std::size_t at = 0; at < routes_.size();) {
     sent out{.what = sent::type::route, .at = now};
-    std::vector<std::string> keys, records;
+    std::vector<std::string> keys, arguments;
     for (std::size_t bytes = 0;
-         at < routes_.size() && keys.size() < max_batch && bytes < max_batch_bytes; ++at) {
+         at < routes_.size() && out.messages.size() < max_batch && bytes < max_batch_bytes; ++at) {
       auto& [m, text] = routes_[at];
       bytes += text.size();
       keys.push_back(name_key(m.target));
-      records.push_back(std::move(text));
+      keys.push_back(name_key(m.sender));
+      arguments.push_back(std::move(text));
+      arguments.push_back(std::to_string(m.from.generation));
       out.messages.push_back(std::move(m));
     }
-    stats_.published += keys.size();
-    send_script(std::move(out), route_script().sha, std::move(keys), std::move(records));
+    stats_.published += out.messages.size();
+    send_script(std::move(out), route_script().sha, std::move(keys), std::move(arguments));
   }
   routes_.clear();
 }
@@ -139,9 +141,14 @@ void member::routed(std::vector<message>& all, const reply& r) {
   for (std::size_t i = 0; i < all.size(); ++i) {
     auto& m = all[i];
     waiting_bytes_ -= m.bytes;
-    const bool published = i < r.items.size() && r.items[i].integer == 1;
-    if (published) continue;
-    if (hub::is_acknowledged(m.request) && unacknowledged_.erase(m.id) == 0) continue;
+    const auto fate = i < r.items.size() ? r.items[i].integer : 0;
+    if (fate == route_published) continue;
+    const bool told = hub::is_acknowledged(m.request) && unacknowledged_.erase(m.id) == 0;
+    if (fate == route_outdated) {  // whose connection is closed needs no other word
+      superseded(m.sender, m.from.generation);
+      continue;
+    }
+    if (told) continue;
     tell(r.what == reply::type::array ? envelope::type::not_found : envelope::type::unavailable,
          m.from, m.request, std::move(m.target));
   }
@@ -208,11 +215,7 @@ void member::take(const record& r) {
     }
   } else if (r.what == 'S') {
     // Of two that were lost one after the other, word may have come of the second alone.
-    if (mine != names_.end() && mine->second.who.generation <= r.to.generation) {
-      ++stats_.superseded;
-      tell(envelope::type::superseded, mine->second.who, {}, {});
-      names_.erase(mine);
-    }
+    superseded(std::string(r.target), r.to.generation);
     // A claim of ours may have been granted, and lost again, while its reply is on its way.
     for (auto& s : sent_) {
       if (s.what == sent::type::claim && s.asked.name == r.target) {
@@ -224,6 +227,15 @@ void member::take(const record& r) {
     tell(r.what == 'B' ? envelope::type::busy : envelope::type::not_found, r.to, r.request,
          std::string(r.target));
   }
+}
+
+// The owner under that generation, or an earlier one, has lost the name to another connection.
+void member::superseded(const std::string& name, std::uint64_t generation) {
+  const auto mine = names_.find(name);
+  if (mine == names_.end() || mine->second.who.generation > generation) return;
+  ++stats_.superseded;
+  tell(envelope::type::superseded, mine->second.who, {}, {});
+  names_.erase(mine);
 }
 
 std::optional<envelope> member::poll_envelope() {

@@ -115,7 +115,7 @@ class member {
     std::uint64_t id;
     hub::owner from;
     hub::request_type request;
-    std::string target;
+    std::string target, sender;
     std::size_t bytes;
   };
   struct release {
@@ -155,6 +155,7 @@ class member {
   void take(const record&);
   void claimed(claim&, const reply&);
   void routed(std::vector<message>&, const reply&);
+  void superseded(const std::string& name, std::uint64_t generation);
   void tell(hub::envelope::type, const hub::owner& to, hub::request_type, std::string target);
   void send_routes(time_point now);
   void send_answers(time_point now);

@@ -74,10 +74,7 @@ void member::recovered(sent& s, const reply& r, time_point now) {
     // What was released meanwhile comes by once more.
     if (s.generations[i] == 0 || own != names_.end()) unsettled_.erase(s.names[i]);
     const bool kept = i < r.items.size() && r.items[i].integer == 1;
-    if (kept || own == names_.end() || own->second.who.generation != s.generations[i]) continue;
-    ++stats_.superseded;
-    tell(hub::envelope::type::superseded, own->second.who, {}, {});
-    names_.erase(own);
+    if (!kept) superseded(s.names[i], s.generations[i]);
   }
   recover_some(now);
 }

@@ -45,16 +45,26 @@ return {1, g, kept}
 )";
 
 constexpr std::string_view route_text = R"(
-local epochs, boxes, place, out = {}, {}, {}, {}
-for i = 1, #KEYS do
+local epochs, boxes, place, out, last = {}, {}, {}, {}, {}
+for i = 1, #KEYS / 2 do
   out[i] = 0
-  local v = redis.call('GET', KEYS[i])
+  local from = KEYS[2 * i]
+  if not last[from] then
+    local v = redis.call('GET', from)
+    last[from] = tonumber(v and string.match(v, '^%S+ %S+ (%S+)') or 0)
+  end
+  local v
+  if last[from] > tonumber(ARGV[2 * i]) then
+    out[i] = 2
+  else
+    v = redis.call('GET', KEYS[2 * i - 1])
+  end
   if v then
     local node, epoch, generation, loop, slot = owner(v)
     if node and node ~= '-' then
       if epochs[node] == nil then epochs[node] = redis.call('GET', 'sig:n:' .. node) end
       if epochs[node] == epoch then
-        local r = 'D ' .. generation .. ' ' .. loop .. ' ' .. slot .. ' ' .. ARGV[i]
+        local r = 'D ' .. generation .. ' ' .. loop .. ' ' .. slot .. ' ' .. ARGV[2 * i - 1]
         local box = boxes[node]
         if not box then
           box = {}
@@ -63,7 +73,7 @@ for i = 1, #KEYS do
         box[#box + 1] = #r .. ':' .. r
         place[i] = node
       else
-        redis.call('DEL', KEYS[i])
+        redis.call('DEL', KEYS[2 * i - 1])
       end
     end
   end
@@ -72,7 +82,7 @@ local heard = {}
 for node, box in pairs(boxes) do
   heard[node] = redis.call('PUBLISH', 'sig:node:' .. node, table.concat(box))
 end
-for i = 1, #KEYS do
+for i = 1, #KEYS / 2 do
   if place[i] and heard[place[i]] > 0 then out[i] = 1 end
 end
 return out

@@ -10,6 +10,7 @@
 //                    which has lost its memory gives none a second time
 //   sig:node:<node>  channel: records for that server (record.hpp)
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 
@@ -25,9 +26,12 @@ struct script {
 // server that loses its owner this way is told (record 'S').
 [[nodiscard]] const script& claim_script();
 
-// KEYS: the targets' names'. ARGV: one record each, without its destination. For each 1: published,
-// 0: offline. Names of servers without a lease are deleted. A channel nobody listens to is offline.
+// KEYS: for each message two, the target's name's and the sender's. ARGV: for each two, the record
+// without its destination and the sender's generation. For each what became of it. Names of servers
+// without a lease are deleted. A channel nobody listens to is offline.
 [[nodiscard]] const script& route_script();
+inline constexpr std::int64_t route_offline = 0, route_published = 1;
+inline constexpr std::int64_t route_outdated = 2;  // the sender's name has a later owner, or had
 
 // KEYS: the name's. ARGV: generation, how long to hold it in ms (0: not).
 [[nodiscard]] const script& release_script();

@@ -210,7 +210,9 @@ void exchange::forward(std::uint32_t slot, const request& asked, time_point now)
                           .from = {loop_, slot, c.generation},
                           .request = asked.type,
                           .target = std::string(asked.peer),
-                          .text = scratch_});
+                          .text = scratch_,
+                          .origin = {},
+                          .sender = to.loop == cluster_place ? c.name : std::string()});
     return;
   }
   const auto result = deliver(to, scratch_, now);

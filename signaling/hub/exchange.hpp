@@ -75,6 +75,7 @@ struct envelope {
   std::string target{};  // the name that a refusal speaks of
   std::string text{};    // deliver: the message
   std::string origin{};  // where in the cluster an answer goes; opaque, handed back as it came
+  std::string sender{};  // deliver, to the cluster: the name that speaks
 };
 
 // Offers and answers start something: their sender is to hear of it in any case.

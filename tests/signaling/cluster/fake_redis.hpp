@@ -6,6 +6,7 @@
 #include <deque>
 #include <map>
 #include <optional>
+#include <sstream>
 #include <string>
 #include <utility>
 #include <vector>
@@ -63,6 +64,7 @@ class fake_redis {
   // By channel; a member takes from it what is its own.
   std::map<std::string, std::deque<std::string>> subscribers;
   std::uint64_t generation = 0;
+  std::size_t published_for_the_outdated = 0;  // messages of connections that have lost their name
 
  private:
   static reply ok() { return {.what = reply::type::text, .text = "OK"}; }
@@ -114,18 +116,32 @@ class fake_redis {
     publish(cluster::inbox_channel(e.node), out);
   }
 
-  reply route(const words& keys, const words& records) {
+  // Whether the record's sender has lost its name, by what the record itself says.
+  bool outdated(const std::string& record) const {
+    std::string id, node, loop, slot;
+    std::uint64_t speaks = 0;
+    std::istringstream(record) >> id >> node >> loop >> slot >> speaks;
+    const auto at = record.find(R"("from":")") + 8;
+    const auto found = names.find(record.substr(at, record.find('"', at) - at));
+    return found != names.end() && found->second.generation > speaks;
+  }
+
+  reply route(const words& keys, const words& a) {
     reply out{.what = reply::type::array};
-    for (std::size_t i = 0; i < keys.size(); ++i) {
+    for (std::size_t i = 0; i < keys.size(); i += 2) {
       const auto found = names.find(keys[i].substr(6));
+      const auto sender = names.find(keys[i + 1].substr(6));
       std::int64_t heard = 0;
-      if (found != names.end() && found->second.node != "-") {
+      if (sender != names.end() && sender->second.generation > std::stoull(a[i + 1])) {
+        heard = 2;
+      } else if (found != names.end() && found->second.node != "-") {
         const auto& e = found->second;
         std::string text;
-        cluster::append_record(text, "D " + std::to_string(e.generation) + ' ' + e.loop + ' ' +
-                                         e.slot + ' ' + records[i]);
+        cluster::append_record(
+            text, "D " + std::to_string(e.generation) + ' ' + e.loop + ' ' + e.slot + ' ' + a[i]);
         if (live(e)) {
           heard = publish(cluster::inbox_channel(e.node), text);
+          if (outdated(a[i])) ++published_for_the_outdated;
         } else {
           names.erase(found);
         }

@@ -312,6 +312,34 @@ TEST_CASE("cluster: a name taken over while its server was deaf is given up ther
   CHECK(all.quarrel() == "");
 }
 
+TEST_CASE("cluster: who has lost a name while its server was deaf is not heard on any other") {
+  cluster_servers all(2);
+  const auto old = all.join(0, "al"), stays = all.join(0, "stays"), bob = all.join(1, "bob");
+  const auto secret = secret_in(all.heard(old));
+  all.forget_subscription(0);
+  const auto fresh = all.join(1, "al", secret);
+  REQUIRE(has(all.heard(fresh), "registered"));
+  all.heard(bob);
+  REQUIRE(all.closed(old).empty());
+  all.hold = true;
+  all.say(old, R"({"type":"candidate","target":"bob","candidate":null})");
+  all.offer(old, "bob");
+  all.offer(stays, "bob", "of another");  // in the same call of the script
+  all.hold = false;
+  all.settle();
+  CHECK(all.heard(bob) == R"({"type":"offer","from":"stays","sdp":"of another"})");
+  CHECK(all.closed(old) == "superseded");
+  CHECK(all.closed(fresh).empty());
+  CHECK(all.part(0).stats().superseded == 1);
+  // What its owner says before it goes is not lost for that.
+  all.hold = true;
+  all.say(stays, R"({"type":"bye","target":"bob"})");
+  all.leave(stays, hub::ending::clean);
+  all.hold = false;
+  all.settle();
+  CHECK(all.heard(bob) == R"({"type":"bye","from":"stays"})");
+}
+
 TEST_CASE("cluster: names are looked after beside a claim of one of them") {
   cluster_servers all(1);
   const auto old = all.join(0, "al");

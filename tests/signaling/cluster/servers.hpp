@@ -148,6 +148,15 @@ class cluster_servers {
     }
   }
 
+  // Clients of a server that have a name, as far as they know.
+  std::vector<cluster_client> named(std::size_t at) const {
+    std::vector<cluster_client> out;
+    for (const auto& [c, t] : told_) {
+      if (c.server == at && !t.gone && t.closed.empty() && t.generation != 0) out.push_back(c);
+    }
+    return out;
+  }
+
   // What is wrong with who owns what, while all servers are there and nothing is under way: each
   // name that a client has is its own in its server's registry and in Redis, and nobody else's; and
   // Redis knows of no other. Empty: nothing.
