@@ -15,12 +15,6 @@ using hub::envelope;
 using hub::request_type;
 
 constexpr std::size_t resume_length = 24;  // characters of 6 bits: 144 bits
-// What one script call may carry: Redis does nothing else meanwhile.
-constexpr std::size_t max_batch = 128, max_batch_bytes = 256U << 10;
-
-std::string hash_text(std::string_view secret) {
-  return to_hex(crypto::sha256({as_bytes(secret)}));
-}
 
 std::uint64_t number_in(const std::string& text) {
   std::uint64_t out = 0;
@@ -76,8 +70,8 @@ void member::claims(envelope&& e, time_point now) {
                                      c.shown.empty() ? std::string() : hash_text(c.shown),
                                      c.name};
   std::vector<std::string> keys{name_key(c.name)};
-  send_script({.what = sent::type::claim, .at = now, .asked = std::move(c)}, claim_script().sha,
-              std::move(keys), std::move(arguments));
+  waiting_.push_back({{.what = sent::type::claim, .at = now, .asked = std::move(c)},
+                      call(claim_script(), std::move(keys), std::move(arguments))});
 }
 
 void member::claimed(claim& c, const reply& r) {
@@ -101,7 +95,7 @@ void member::routes(envelope&& e, time_point now) {
   if (state_ != state::up) {
     return tell(envelope::type::unavailable, e.from, e.request, std::move(e.target));
   }
-  if (unacknowledged_.size() >= max_unacknowledged ||
+  if (unacknowledged_.size() >= max_unacknowledged || routes_.size() >= max_waiting_messages ||
       waiting_bytes_ + e.text.size() > max_waiting_bytes) {
     return tell(envelope::type::busy, e.from, e.request, std::move(e.target));
   }
@@ -113,27 +107,7 @@ void member::routes(envelope&& e, time_point now) {
   }
   waiting_bytes_ += text.size();
   message m{id, e.from, e.request, std::move(e.target), std::move(e.sender), text.size()};
-  routes_.emplace_back(std::move(m), std::move(text));
-}
-
-void member::send_routes(time_point now) {
-  for (std::size_t at = 0; at < routes_.size();) {
-    sent out{.what = sent::type::route, .at = now};
-    std::vector<std::string> keys, arguments;
-    for (std::size_t bytes = 0;
-         at < routes_.size() && out.messages.size() < max_batch && bytes < max_batch_bytes; ++at) {
-      auto& [m, text] = routes_[at];
-      bytes += text.size();
-      keys.push_back(name_key(m.target));
-      keys.push_back(name_key(m.sender));
-      arguments.push_back(std::move(text));
-      arguments.push_back(std::to_string(m.from.generation));
-      out.messages.push_back(std::move(m));
-    }
-    stats_.published += out.messages.size();
-    send_script(std::move(out), route_script().sha, std::move(keys), std::move(arguments));
-  }
-  routes_.clear();
+  routes_.push_back({std::move(m), std::move(text), now});
 }
 
 // Of a message whose sender waits for word, only the first word counts.
@@ -159,24 +133,23 @@ void member::releases(const envelope& e, time_point now) {
   if (found == names_.end() || found->second.who.generation != e.from.generation) return;
   names_.erase(found);
   const bool hold = e.what == envelope::type::held && settings_.resume_window.count() > 0;
-  const auto hold_ms = hold ? settings_.resume_window.count() : 0;
-  if (state_ != state::up) return unsettle(e.target, hold_ms);
-  send_script({.what = sent::type::release, .at = now, .left = {e.target, hold_ms}},
-              release_script().sha, {name_key(e.target)},
-              {std::to_string(e.from.generation), std::to_string(hold_ms)});
+  const auto hold_ms = hold && may_hold(now) ? settings_.resume_window.count() : 0;
+  if (state_ != state::up) return unsettle(e.target, hold_ms, {});
+  waiting_.push_back({{.what = sent::type::release, .at = now, .left = {e.target, hold_ms}},
+                      call(release_script(), {name_key(e.target)},
+                           {std::to_string(e.from.generation), std::to_string(hold_ms)})});
+}
+
+bool member::may_hold(time_point now) {
+  while (!held_until_.empty() && held_until_.front() <= now) held_until_.pop_front();
+  if (held_until_.size() >= settings_.max_held) return false;
+  held_until_.push_back(now + settings_.resume_window);
+  return true;
 }
 
 void member::answers(const envelope& e) {
   if (state_ != state::up) return;  // the sender hears of its absence by waiting
   if (const auto a = answer_to(e)) append_record(answers_[a->node], a->body);
-}
-
-void member::send_answers(time_point now) {
-  for (auto& [node, publication] : answers_) {
-    send({.what = sent::type::plain, .at = now},
-         {"PUBLISH", inbox_channel(node), std::move(publication)});
-  }
-  answers_.clear();
 }
 
 void member::handle_publication(std::string_view text) {

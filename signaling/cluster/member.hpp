@@ -15,8 +15,9 @@
 // here, under their generations, and are claimed again afterwards. A member that notices, before
 // anything else, that its lease has run out while it believed to be up was frozen: it forgets all
 // names, raises the fence, and begins a new epoch.
-// Bounded: commands unanswered, messages unacknowledged, octets on their way, releases remembered
-// while away (constants below); names by connections.
+// Bounded: commands under way, messages that wait, how long they do, messages unacknowledged,
+// octets on their way, releases remembered while away, names held (constants below); names by
+// connections.
 
 #include <cstdint>
 #include <deque>
@@ -28,6 +29,7 @@
 #include "protocol/base/random.hpp"
 #include "protocol/base/time.hpp"
 #include "signaling/cluster/record.hpp"
+#include "signaling/cluster/scripts.hpp"
 #include "signaling/hub/exchange.hpp"
 #include "signaling/hub/fence.hpp"
 #include "signaling/hub/keyed_hash.hpp"
@@ -66,6 +68,9 @@ class member {
   static constexpr std::size_t max_waiting_bytes = 64U << 20;
   static constexpr std::size_t max_unsettled = 65'536;
   static constexpr std::size_t max_claims = 16'384;
+  static constexpr std::size_t max_waiting_messages = 16'384;
+  // Of a message, until Redis is asked where it goes.
+  static constexpr duration longest_wait = std::chrono::milliseconds(250);
 
   struct settings {
     std::string node;  // unique, one word
@@ -77,6 +82,7 @@ class member {
     // Of every command, of a connection, and of an acknowledgement.
     duration patience = std::chrono::milliseconds(1500);
     std::chrono::milliseconds resume_window{30'000};
+    std::size_t max_held = 65'536;  // names that it leaves behind within a resume window
   };
   // The references must outlive it.
   member(settings, hub::fence&, random_source&);
@@ -130,6 +136,7 @@ class member {
       claim,
       route,
       release,
+      answers,
       resubscribed,
       recover
     } what;
@@ -139,6 +146,19 @@ class member {
     release left{};
     std::vector<std::string> names{};  // recover: what was asked for, with the generations kept
     std::vector<std::uint64_t> generations{};
+  };
+  struct waiting {
+    sent what;  // a claim or a release
+    std::vector<std::string> words;
+  };
+  struct waiting_message {
+    message what;
+    std::string text;
+    time_point at;
+  };
+  struct unsettled {
+    std::int64_t hold_ms;
+    std::string fresh;  // hashes of secrets that were made for claims of it
   };
   struct unacknowledged {
     hub::owner from;
@@ -157,27 +177,33 @@ class member {
   void routed(std::vector<message>&, const reply&);
   void superseded(const std::string& name, std::uint64_t generation);
   void tell(hub::envelope::type, const hub::owner& to, hub::request_type, std::string target);
+  [[nodiscard]] bool may_hold(time_point now);
+
+  // What waits for Redis (member_queue.cpp).
+  void send(sent&&, std::vector<std::string> words);
+  [[nodiscard]] static std::vector<std::string> call(const script&, std::vector<std::string> keys,
+                                                     std::vector<std::string> arguments);
+  void send_waiting(time_point now);
   void send_routes(time_point now);
   void send_answers(time_point now);
+  [[nodiscard]] std::optional<time_point> waited_enough_at() const;
+  void refuse_late(time_point now);
+  void give_up_commands();
 
   // Connections, lease and fence (member_line.cpp).
   [[nodiscard]] bool frozen(time_point now);
   void connect(line, time_point now);
   void lost(std::string why, time_point now);
   void drop_line(line);
-  void give_up_commands();
   void renew_inbox(time_point now);
   void refresh(time_point now);
-  void send(sent&&, std::vector<std::string> words);
-  void send_script(sent&&, const std::string& sha, std::vector<std::string> keys,
-                   std::vector<std::string> arguments);
   void answered(sent&, const reply&, time_point now);
   void leased(const sent&, const reply& before, time_point now);
   void heard(const reply&, time_point now);
   void greet(line, time_point now);
 
   // Names claimed again (member_recovery.cpp).
-  void unsettle(std::string name, std::int64_t hold_ms);
+  void unsettle(std::string name, std::int64_t hold_ms, std::string_view fresh);
   void recover_if_joined(time_point now);
   void recover_all(time_point now);
   void recover_some(time_point now);
@@ -199,11 +225,14 @@ class member {
   std::deque<action> actions_;
   std::deque<hub::envelope> envelopes_;
   std::unordered_map<std::string, owned, hub::keyed_hash, std::equal_to<>> names_;
-  std::unordered_map<std::string, std::int64_t, hub::keyed_hash, std::equal_to<>> unsettled_;
+  std::unordered_map<std::string, unsettled, hub::keyed_hash, std::equal_to<>> unsettled_;
   bool too_unsettled_ = false;
   std::deque<std::string> to_recover_;
   std::size_t recovering_ = 0, claims_ = 0, waiting_bytes_ = 0;
-  std::vector<std::pair<message, std::string>> routes_;
+  std::deque<waiting> waiting_;
+  std::deque<waiting_message> routes_;
+  std::size_t commands_under_way_ = 0, routes_under_way_ = 0;
+  std::deque<time_point> held_until_;
   std::unordered_map<std::string, std::string> answers_;  // by node: a publication
   std::unordered_map<std::uint64_t, unacknowledged> unacknowledged_;
   std::deque<std::pair<time_point, std::uint64_t>> acknowledged_by_;

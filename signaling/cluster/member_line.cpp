@@ -103,23 +103,6 @@ void member::refresh(time_point now) {
   send({.what = sent::type::ping, .at = now}, {"PUBLISH", inbox_channel(settings_.node), "1:P"});
 }
 
-void member::send(sent&& s, std::vector<std::string> words) {
-  ensure(commands_.connected);
-  ++stats_.commands;
-  sent_.push_back(std::move(s));
-  actions_.push_back({action::type::send, line::commands, std::move(words)});
-}
-
-void member::send_script(sent&& s, const std::string& sha, std::vector<std::string> keys,
-                         std::vector<std::string> arguments) {
-  std::vector<std::string> words;
-  words.reserve(3 + keys.size() + arguments.size());
-  words.insert(words.end(), {"EVALSHA", sha, std::to_string(keys.size())});
-  std::ranges::move(keys, std::back_inserter(words));
-  std::ranges::move(arguments, std::back_inserter(words));
-  send(std::move(s), std::move(words));
-}
-
 void member::handle_reply(line which, const reply& r, time_point now) {
   if (frozen(now)) return;
   // What came together with the reply that made us give the connection up.
@@ -145,15 +128,20 @@ void member::answered(sent& s, const reply& r, time_point now) {
       return;
     case sent::type::claim:
       --claims_;
+      --commands_under_way_;
       return claimed(s.asked, r);
     case sent::type::route:
+      --routes_under_way_;
       return routed(s.messages, r);
     case sent::type::resubscribed:
       return recover_all(now);
     case sent::type::recover:
       return recovered(s, r, now);
-    case sent::type::plain:
+    case sent::type::answers:
     case sent::type::release:
+      --commands_under_way_;
+      return;
+    case sent::type::plain:
       return;
   }
 }
@@ -231,33 +219,11 @@ void member::lost(std::string why, time_point now) {
   connect_at_ = now + pause * (75 + random_below(random_, 51)) / 100;
 }
 
-// Nobody knows what became of commands without a reply.
-void member::give_up_commands() {
-  for (auto& s : sent_) {
-    if (s.what == sent::type::claim) {
-      unsettle(s.asked.name, 0);
-      tell(envelope::type::unavailable, s.asked.by, request_type::register_,
-           std::move(s.asked.name));
-    } else if (s.what == sent::type::release) {
-      unsettle(std::move(s.left.name), s.left.hold_ms);
-    } else if (s.what == sent::type::route) {
-      routed(s.messages, {});
-    }
-  }
-  sent_.clear();
-  std::vector<message> waiting;
-  for (auto& [m, text] : routes_) waiting.push_back(std::move(m));
-  routes_.clear();
-  routed(waiting, {});
-  answers_.clear();
-  to_recover_.clear();
-  recovering_ = claims_ = 0;
-}
-
 std::optional<time_point> member::next_timeout() const {
   auto when = earlier(connect_at_, inbox_at_);
   when = earlier(when, refresh_at_);
   when = earlier(when, lease_until_);
+  when = earlier(when, waited_enough_at());
   if (!sent_.empty()) when = earlier(when, sent_.front().at + settings_.patience);
   for (const auto* l : {&commands_, &inbox_}) {
     const bool waits = l->open && (!l->connected || (l == &inbox_ && !subscribed_));
@@ -272,6 +238,7 @@ void member::handle_timeout(time_point now) {
   if (!sent_.empty() && now >= sent_.front().at + settings_.patience) {
     return lost("Redis does not answer", now);
   }
+  refuse_late(now);
   while (!acknowledged_by_.empty()) {
     const auto [when, id] = acknowledged_by_.front();
     const auto found = unacknowledged_.find(id);
@@ -300,10 +267,7 @@ void member::handle_timeout(time_point now) {
 }
 
 std::optional<action> member::poll_action(time_point now) {
-  if (actions_.empty() && state_ == state::up && !frozen(now)) {
-    send_routes(now);
-    send_answers(now);
-  }
+  if (actions_.empty() && state_ == state::up && !frozen(now)) send_waiting(now);
   if (actions_.empty()) return std::nullopt;
   auto a = std::move(actions_.front());
   actions_.pop_front();

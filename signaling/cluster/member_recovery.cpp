@@ -2,6 +2,8 @@
 // after a time without a subscription, when nobody heard of those that were taken over. With it
 // goes what Redis may have kept of others.
 
+#include <algorithm>
+
 #include "signaling/cluster/member.hpp"
 #include "signaling/cluster/scripts.hpp"
 
@@ -11,14 +13,18 @@ namespace {
 constexpr std::size_t names_a_batch = 256, batches_at_once = 4;
 }
 
-// The name may stand in Redis as this server's, and is not.
-void member::unsettle(std::string name, std::int64_t hold_ms) {
+// The name may stand in Redis as this server's, and is not. Where nothing but the secret `fresh`
+// (its hash), which nobody was told, opens it, it is free.
+void member::unsettle(std::string name, std::int64_t hold_ms, std::string_view fresh) {
   if (unsettled_.size() >= max_unsettled) {
     too_unsettled_ = true;
     return;
   }
   if (state_ == state::joining) to_recover_.push_back(name);
-  unsettled_.insert_or_assign(std::move(name), hold_ms);
+  auto& u = unsettled_.try_emplace(std::move(name), unsettled{hold_ms, {}}).first->second;
+  // Beside a release, a claim shows only what became of itself.
+  if (fresh.empty()) u.hold_ms = std::max(u.hold_ms, hold_ms);
+  u.fresh += fresh;
 }
 
 void member::recover_if_joined(time_point now) {
@@ -45,10 +51,11 @@ void member::recover_some(time_point now) {
       const auto own = names_.find(name);
       const auto stale = unsettled_.find(name);
       if (own == names_.end() && stale == unsettled_.end()) continue;
-      const auto& [who, hash] = own != names_.end() ? own->second : owned{};
+      const auto who = own != names_.end() ? own->second.who : hub::owner{};
+      const auto& hash = own != names_.end() ? own->second.hash : stale->second.fresh;
       // A claim under way has been carried out by then, and is not to be undone.
       const auto* keep = state_ == state::up ? "check" : "keep";
-      const auto mode = own != names_.end() ? keep : std::to_string(stale->second);
+      const auto mode = own != names_.end() ? keep : std::to_string(stale->second.hold_ms);
       for (const auto& word : {std::to_string(who.generation), std::to_string(who.loop),
                                std::to_string(who.slot), hash, mode}) {
         arguments.push_back(word);
@@ -59,7 +66,7 @@ void member::recover_some(time_point now) {
     }
     if (keys.empty()) break;
     ++recovering_;
-    send_script(std::move(out), recover_script().sha, std::move(keys), std::move(arguments));
+    send(std::move(out), call(recover_script(), std::move(keys), std::move(arguments)));
   }
   if (recovering_ != 0) return;
   unsettled_.clear();  // what is left was taken over meanwhile

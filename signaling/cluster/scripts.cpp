@@ -124,7 +124,7 @@ for i = 1, #KEYS do
       if tonumber(generation) > last then last = tonumber(generation) end
     end
   elseif node == ARGV[1] then
-    if mode == '0' then
+    if mode == '0' or string.find(ARGV[a + 3], secret, 1, true) then
       redis.call('DEL', KEYS[i])
     else
       redis.call('SET', KEYS[i], '- 0 ' .. g .. ' 0 0 ' .. secret, 'PX', mode)
@@ -162,6 +162,9 @@ const script& recover_script() {
   return s;
 }
 
+std::string hash_text(std::string_view secret) {
+  return to_hex(crypto::sha256({as_bytes(secret)}));
+}
 std::string lease_key(std::string_view node) {
   return "sig:n:" + std::string(node);
 }

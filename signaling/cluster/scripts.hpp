@@ -37,12 +37,15 @@ inline constexpr std::int64_t route_outdated = 2;  // the sender's name has a la
 [[nodiscard]] const script& release_script();
 
 // After Redis was away. KEYS: names'. ARGV: node, epoch, then for each name five: generation, loop,
-// slot, hash, and "keep", "check", or how long to hold in ms what this node left there. For each 1,
+// slot, hash, and "keep", "check", or how long to hold in ms what this node left there, which is
+// freed where its hash is among those in `hash`, which nobody knows the secrets of. For each 1,
 // or 0 where another connection has the name by now. What stands there under a later generation of
 // this node is overwritten by "keep", as nobody heard of it, and counts for "check". A server that
 // loses a name this way is told, as with a claim.
 [[nodiscard]] const script& recover_script();
 
+// As the scripts keep a resume secret.
+[[nodiscard]] std::string hash_text(std::string_view secret);
 [[nodiscard]] std::string lease_key(std::string_view node);
 [[nodiscard]] std::string name_key(std::string_view name);
 [[nodiscard]] std::string inbox_channel(std::string_view node);

@@ -187,7 +187,7 @@ class fake_redis {
         if (kept) names[name] = {a[0], a[1], g, each[1], each[2], each[3]};
         generation = std::max<std::uint64_t>(generation, kept ? g : 0);
       } else if (found != names.end() && found->second.node == a[0]) {
-        leave(found, each[4], now);
+        leave(found, each[3].find(found->second.hash) != std::string::npos ? "0" : each[4], now);
       }
       out.items.push_back(integer(kept ? 1 : 0));
     }

@@ -10,6 +10,11 @@ namespace {
 bool has(const std::string& text, const std::string& part) {
   return text.find(part) != text.npos;
 }
+std::size_t count(const std::string& text, const std::string& part) {
+  std::size_t n = 0;
+  for (auto at = text.find(part); at != text.npos; at = text.find(part, at + 1)) ++n;
+  return n;
+}
 std::string secret_in(const std::string& text) {
   return cluster_servers::secret_in(text);
 }
@@ -253,23 +258,120 @@ TEST_CASE("cluster: a Redis that does not answer is away after 1.5 s, and nobody
   CHECK(has(all.heard(al), "offer"));
 }
 
+TEST_CASE("cluster: who says more than Redis can carry takes it from nobody") {
+  cluster_servers all(2);
+  const auto al = all.join(0, "al"), bob = all.join(1, "bob");
+  all.heard(al), all.heard(bob);
+  all.per_name = 500us;  // 2,000 messages a second
+  std::size_t busy = 0, other = 0, arrived = 0, registered = 0;
+  for (int ms = 0; ms < 6000; ++ms) {
+    all.pass(1ms);
+    for (int i = 0; i < 5; ++i) all.offer(al, "bob");
+    if (ms % 1000 == 0) {
+      const auto asks = all.join(0, "n" + std::to_string(ms));
+      all.pass(600ms);
+      if (has(all.heard(asks), "registered")) ++registered;
+    }
+    const auto told = all.heard(al);
+    busy += count(told, "peer-busy");
+    other += count(told, "\"error\"") - count(told, "peer-busy");
+    arrived += count(all.heard(bob), "offer");
+  }
+  CHECK(all.part(0).trouble() == "");
+  CHECK(all.part(1).trouble() == "");
+  CHECK(registered == 6);
+  CHECK(busy > 10'000);
+  CHECK(other == 0);
+  CHECK(arrived > 8'000);
+  for (std::size_t i = 0; i < 2; ++i) {
+    CHECK(all.part(i).state() == cluster::state::up);
+    CHECK(all.part(i).stats().disconnects == 0);
+    CHECK(all.part(i).stats().lapses == 0);
+  }
+  all.pass(2s);
+  all.heard(al), all.heard(bob);
+  all.offer(al, "bob");
+  all.pass(10ms);
+  CHECK(has(all.heard(bob), "offer"));
+  CHECK(all.heard(al).empty());
+}
+
+TEST_CASE("cluster: many who leave at once take Redis from nobody") {
+  cluster_servers all(2);
+  std::vector<cluster_client> crowd;
+  for (int i = 0; i < 5000; ++i) crowd.push_back(all.join(0, "n" + std::to_string(i)));
+  all.per_name = 500us;
+  all.hold = true;
+  for (const auto& c : crowd) all.leave(c, hub::ending::clean);
+  all.hold = false;
+  all.settle();
+  all.pass(4s);
+  CHECK(all.part(0).state() == cluster::state::up);
+  CHECK(all.part(0).stats().disconnects == 0);
+  CHECK(all.redis.names.empty());
+}
+
 TEST_CASE("cluster: a claim whose reply was lost does not block its name") {
   cluster_servers all(2);
   const auto asking = all.connect(0);
-  all.hold = true;
+  all.lose_answers(0, true);
   all.enter(asking, "al");
-  // It reaches Redis, and the connection ends before the answer.
-  all.redis.names["al"] = {"node0", all.redis.leases["node0"].first, 7, "0", "0", "hash"};
-  all.hold = false;
-  all.cut(0, true);
-  all.settle();
-  all.cut(0, true);
+  REQUIRE(all.redis.names.contains("al"));
+  all.lose_answers(0, false);
   all.disconnect(0);
   CHECK(has(all.heard(asking), "cluster-unavailable"));
-  all.cut(0, false);
   all.pass(4s);
+  CHECK_FALSE(all.redis.names.contains("al"));
   all.enter(asking, "al");
   CHECK(has(all.heard(asking), "registered"));
+}
+
+TEST_CASE("cluster: a name taken back stays its owner's though the reply was lost") {
+  cluster_servers all(2);
+  const auto old = all.join(1, "al");
+  const auto secret = secret_in(all.heard(old));
+  const auto asking = all.connect(0);
+  bool right = true;
+  SUBCASE("of a live one") {}
+  SUBCASE("of a held one") {
+    all.leave(old, hub::ending::unclean);
+  }
+  SUBCASE("a secret that opens nothing") {
+    all.leave(old, hub::ending::clean);
+    right = false;
+  }
+  all.lose_answers(0, true);
+  all.enter(asking, "al", secret);
+  REQUIRE(all.redis.names["al"].node == "node0");
+  all.lose_answers(0, false);
+  all.disconnect(0);
+  CHECK(has(all.heard(asking), "cluster-unavailable"));
+  all.pass(4s);
+  const auto thief = all.join(1, "al");
+  if (!right) {
+    CHECK(has(all.heard(thief), "registered"));
+    return;
+  }
+  CHECK(has(all.heard(thief), "id-taken"));
+  all.enter(asking, "al", secret);
+  CHECK(has(all.heard(asking), "registered"));
+}
+
+TEST_CASE("cluster: of the names that a server leaves behind, so many are held") {
+  constexpr std::size_t most = 100;
+  cluster_servers all(2, 1, most);
+  const auto leave_one = [&](const std::string& name) {
+    const auto c = all.join(0, name);
+    all.heard(c);
+    all.leave(c, hub::ending::unclean);
+  };
+  for (std::size_t i = 0; i < most; ++i) leave_one("n" + std::to_string(i));
+  CHECK(all.redis.names.size() == most);
+  leave_one("one-more");
+  CHECK(all.redis.names.size() == most);
+  all.pass(30s);
+  leave_one("later");
+  CHECK(all.redis.names.contains("later"));
 }
 
 TEST_CASE("cluster: a dropped subscription is renewed, and meanwhile senders hear of it") {

@@ -4,6 +4,7 @@
 // cut, servers frozen; what each client got is kept, and every delivery, from another server or
 // from its own, is noted with the generation that it was for.
 
+#include <algorithm>
 #include <memory>
 #include <utility>
 
@@ -23,11 +24,12 @@ struct cluster_client {
 
 class cluster_servers {
  public:
-  explicit cluster_servers(std::size_t count, std::uint64_t seed = 1) : random_(seed) {
+  explicit cluster_servers(std::size_t count, std::uint64_t seed = 1, std::size_t max_held = 65'536)
+      : random_(seed) {
     limits.messages_per_second = 0;
     limits.idle_timeout = limits.register_timeout = 0ms;
     for (std::size_t i = 0; i < count; ++i) {
-      servers_.push_back(std::make_unique<server>(*this, "node" + std::to_string(i)));
+      servers_.push_back(std::make_unique<server>(*this, "node" + std::to_string(i), max_held));
     }
     for (auto& s : servers_) s->part.start(now);
     settle();
@@ -79,6 +81,8 @@ class cluster_servers {
     s.cut = yes;
     if (!yes) settle();
   }
+  // Redis does what this server asks for, and its answers are lost.
+  void lose_answers(std::size_t i, bool yes) { servers_[i]->mute = yes; }
   // Its connections end. Connecting works unless `down`.
   void disconnect(std::size_t i) {
     auto& s = *servers_[i];
@@ -117,6 +121,7 @@ class cluster_servers {
       for (auto& s : servers_) {
         if (s->frozen || s->dead) continue;
         next = earlier(next, earlier(s->part.next_timeout(), s->clients.next_timeout()));
+        if (!s->cut && !s->queue.empty() && redis_free_ > now) next = earlier(next, redis_free_);
       }
       if (!next || *next > end) break;
       now = std::max(now, *next);
@@ -188,19 +193,20 @@ class cluster_servers {
   // end of the world.
   std::map<std::pair<std::string, std::uint64_t>, std::uint64_t> delivered;
   bool two_owners = false;
-  bool down = false;  // Redis: whoever connects fails
-  bool hold = false;  // do nothing until settle() is called without it
+  bool down = false;    // Redis: whoever connects fails
+  bool hold = false;    // do nothing until settle() is called without it
+  duration per_name{};  // what Redis takes for each name that a command is about
   fake_redis redis;
   hub::limits limits;
   time_point now{1h};
 
  private:
   struct server {
-    server(cluster_servers& all, const std::string& node)
+    server(cluster_servers& all, const std::string& node, std::size_t max_held)
         : names(all.limits, all.random_),
           guessers(all.random_),
           clients(0, all.limits, all.plan_, names, guessers),
-          part({.node = node}, fence, all.random_),
+          part({.node = node, .max_held = max_held}, fence, all.random_),
           channel(cluster::inbox_channel(node)) {
       clients.join_cluster(fence);
     }
@@ -210,8 +216,9 @@ class cluster_servers {
     hub::exchange clients;
     cluster::member part;
     std::string channel;
-    std::deque<words> queue;  // commands on their way
+    std::deque<std::pair<std::uint64_t, words>> queue;  // commands on their way, numbered
     bool cut = false, frozen = false, dead = false;
+    bool mute = false;
     bool ended = false;  // its connections, while it was frozen
   };
   struct told {
@@ -259,17 +266,28 @@ class cluster_servers {
       if (down) return s.part.handle_disconnected(a.where, "down", now);
       return s.part.handle_connected(a.where, now);
     }
-    if (a.where == cluster::line::commands) return s.queue.push_back(a.words);
+    if (a.where == cluster::line::commands) return s.queue.push_back({++asked_, a.words});
     if (a.words[0] != "SUBSCRIBE" || s.cut) return;
     redis.subscribers[s.channel];
     s.part.handle_reply(a.where, array({"subscribe", s.channel, "1"}), now);
   }
 
+  // A Redis that takes time takes things in the order in which they come.
+  bool is_next(const server& s) const {
+    return per_name == duration::zero() || std::ranges::all_of(servers_, [&](const auto& other) {
+             return other->cut || other->queue.empty() ||
+                    other->queue.front().first >= s.queue.front().first;
+           });
+  }
+
   bool exchange_with_redis(server& s) {
-    if (!s.queue.empty()) {
-      const auto command = std::move(s.queue.front());
+    if (!s.queue.empty() && redis_free_ <= now && is_next(s)) {
+      const auto command = std::move(s.queue.front().second);
       s.queue.pop_front();
-      s.part.handle_reply(cluster::line::commands, redis.execute(command, now), now);
+      const bool route = command.size() > 1 && command[1] == cluster::route_script().sha;
+      redis_free_ = now + per_name * (route ? std::stol(command[2]) / 2 : 1);
+      const auto answer = redis.execute(command, now);
+      if (!s.mute) s.part.handle_reply(cluster::line::commands, answer, now);
       return true;
     }
     const auto inbox = redis.subscribers.find(s.channel);
@@ -326,7 +344,8 @@ class cluster_servers {
   }
 
   seeded_random random_;
-  std::uint64_t serial_ = 0;
+  std::uint64_t serial_ = 0, asked_ = 0;
+  time_point redis_free_{};
   hub::announcement plan_;
   std::vector<std::unique_ptr<server>> servers_;
   std::map<cluster_client, told> told_;

@@ -1,0 +1,144 @@
+// What waits for Redis, and in which order it goes. Few commands are under way at once, however
+// much is asked for: the lease, which goes past all that waits, is refreshed in time, and Redis
+// counts as away when it does not answer, not when one server, or all of them, have much to say.
+// Messages and the rest have places of their own, so that neither keeps the other from Redis.
+
+#include <algorithm>
+
+#include "protocol/base/ensure.hpp"
+#include "signaling/cluster/member.hpp"
+#include "signaling/cluster/scripts.hpp"
+
+namespace nat::cluster {
+
+namespace {
+
+using hub::envelope;
+using hub::request_type;
+
+// What one script call may carry: Redis does nothing else meanwhile.
+constexpr std::size_t max_batch = 128, max_batch_bytes = 256U << 10;
+// Some 30 ms and 10 ms of Redis' time.
+constexpr std::size_t max_routes_under_way = 4, max_commands_under_way = 256;
+
+}  // namespace
+
+void member::send(sent&& s, std::vector<std::string> words) {
+  ensure(commands_.connected);
+  ++stats_.commands;
+  sent_.push_back(std::move(s));
+  actions_.push_back({action::type::send, line::commands, std::move(words)});
+}
+
+std::vector<std::string> member::call(const script& what, std::vector<std::string> keys,
+                                      std::vector<std::string> arguments) {
+  std::vector<std::string> words;
+  words.reserve(3 + keys.size() + arguments.size());
+  words.insert(words.end(), {"EVALSHA", what.sha, std::to_string(keys.size())});
+  std::ranges::move(keys, std::back_inserter(words));
+  std::ranges::move(arguments, std::back_inserter(words));
+  return words;
+}
+
+void member::send_waiting(time_point now) {
+  while (routes_under_way_ < max_routes_under_way && !routes_.empty()) send_routes(now);
+  while (commands_under_way_ < max_commands_under_way && !waiting_.empty()) {
+    auto next = std::move(waiting_.front());
+    waiting_.pop_front();
+    next.what.at = now;
+    ++commands_under_way_;
+    send(std::move(next.what), std::move(next.words));
+    refuse_late(now);
+  }
+  if (commands_under_way_ < max_commands_under_way) send_answers(now);
+}
+
+void member::send_routes(time_point now) {
+  sent out{.what = sent::type::route, .at = now};
+  std::vector<std::string> keys, arguments;
+  for (std::size_t bytes = 0;
+       !routes_.empty() && out.messages.size() < max_batch && bytes < max_batch_bytes;
+       routes_.pop_front()) {
+    auto& [m, text, at] = routes_.front();
+    bytes += text.size();
+    keys.push_back(name_key(m.target));
+    keys.push_back(name_key(m.sender));
+    arguments.push_back(std::move(text));
+    arguments.push_back(std::to_string(m.from.generation));
+    out.messages.push_back(std::move(m));
+  }
+  stats_.published += out.messages.size();
+  ++routes_under_way_;
+  send(std::move(out), call(route_script(), std::move(keys), std::move(arguments)));
+}
+
+void member::send_answers(time_point now) {
+  for (auto& [node, publication] : answers_) {
+    ++commands_under_way_;
+    send({.what = sent::type::answers, .at = now},
+         {"PUBLISH", inbox_channel(node), std::move(publication)});
+  }
+  answers_.clear();
+}
+
+std::optional<time_point> member::waited_enough_at() const {
+  std::optional<time_point> when;
+  if (!routes_.empty()) when = routes_.front().at + longest_wait;
+  if (!waiting_.empty() && waiting_.front().what.what == sent::type::claim) {
+    when = earlier(when, waiting_.front().what.at + settings_.patience);
+  }
+  return when;
+}
+
+// Redis has not seen it, so that it can be told at once. A release waits as long as it takes.
+void member::refuse_late(time_point now) {
+  while (!routes_.empty() && now >= routes_.front().at + longest_wait) {
+    auto& m = routes_.front().what;
+    waiting_bytes_ -= m.bytes;
+    if (!hub::is_acknowledged(m.request) || unacknowledged_.erase(m.id) != 0) {
+      tell(envelope::type::busy, m.from, m.request, std::move(m.target));
+    }
+    routes_.pop_front();
+  }
+  while (!waiting_.empty() && waiting_.front().what.what == sent::type::claim &&
+         now >= waiting_.front().what.at + settings_.patience) {
+    auto& asked = waiting_.front().what.asked;
+    --claims_;
+    tell(envelope::type::unavailable, asked.by, request_type::register_, std::move(asked.name));
+    waiting_.pop_front();
+  }
+}
+
+// Nobody knows what became of commands without a reply; what waits has not been seen by Redis.
+void member::give_up_commands() {
+  for (auto& s : sent_) {
+    if (s.what == sent::type::claim) {
+      unsettle(s.asked.name, settings_.resume_window.count(), hash_text(s.asked.fresh));
+      tell(envelope::type::unavailable, s.asked.by, request_type::register_,
+           std::move(s.asked.name));
+    } else if (s.what == sent::type::release) {
+      unsettle(std::move(s.left.name), s.left.hold_ms, {});
+    } else if (s.what == sent::type::route) {
+      routed(s.messages, {});
+    }
+  }
+  sent_.clear();
+  for (auto& [s, words] : waiting_) {
+    if (s.what == sent::type::claim) {
+      tell(envelope::type::unavailable, s.asked.by, request_type::register_,
+           std::move(s.asked.name));
+    } else {
+      unsettle(std::move(s.left.name), s.left.hold_ms, {});
+    }
+  }
+  waiting_.clear();
+  std::vector<message> unsent;
+  for (auto& r : routes_) unsent.push_back(std::move(r.what));
+  routes_.clear();
+  routed(unsent, {});
+  answers_.clear();
+  to_recover_.clear();
+  recovering_ = claims_ = routes_under_way_ = commands_under_way_ = 0;
+}
+
+}  // namespace nat::cluster
