@@ -121,7 +121,10 @@ class fake_redis {
     std::string id, node, loop, slot;
     std::uint64_t speaks = 0;
     std::istringstream(record) >> id >> node >> loop >> slot >> speaks;
-    const auto at = record.find(R"("from":")") + 8;
+    constexpr std::string_view key = R"("from":")";
+    const auto found_at = record.find(key);
+    if (found_at == record.npos) return false;  // no message of a client
+    const auto at = found_at + key.size();
     const auto found = names.find(record.substr(at, record.find('"', at) - at));
     return found != names.end() && found->second.generation > speaks;
   }

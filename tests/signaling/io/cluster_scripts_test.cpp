@@ -116,9 +116,17 @@ class caller {
     generation = std::stoull(r.items[1].text);
     return r.items[2].text == "1" ? "back" : "new";
   }
-  std::vector<int> route(const words& names, const words& records) const {
+  // Each from a sender of its own, unless a name and its generation are given.
+  std::vector<int> route(const words& targets, const words& records, const words& senders = {},
+                         const std::vector<std::uint64_t>& generations = {}) const {
+    words names, arguments;
+    for (std::size_t i = 0; i < targets.size(); ++i) {
+      names.insert(names.end(), {targets[i], senders.empty() ? "unknown" : senders[i]});
+      arguments.insert(arguments.end(),
+                       {records[i], generations.empty() ? "1" : std::to_string(generations[i])});
+    }
     std::vector<int> out;
-    for (const auto& i : run(cluster::route_script(), names, records).items) {
+    for (const auto& i : run(cluster::route_script(), names, arguments).items) {
       out.push_back(static_cast<int>(i.integer));
     }
     return out;
@@ -129,9 +137,10 @@ class caller {
     return run(cluster::release_script(), {name}, {std::to_string(which), hold}).integer;
   }
   std::int64_t recover(const std::string& node, const std::string& epoch, const std::string& name,
-                       std::uint64_t which, const std::string& mode) const {
+                       std::uint64_t which, const std::string& mode,
+                       const std::string& hash = "kept") const {
     const auto r = run(cluster::recover_script(), {name},
-                       {node, epoch, std::to_string(which), "3", "4", "kept", mode});
+                       {node, epoch, std::to_string(which), "3", "4", hash, mode});
     REQUIRE(r.items.size() == 1);
     return r.items[0].integer;
   }
@@ -275,6 +284,48 @@ TEST_CASE("scripts: route") {
   });
 }
 
+TEST_CASE("scripts: route looks at the sender: a name that a later generation had is another's") {
+  on_both([](caller& c) {
+    c.lease("one", "e1");
+    c.lease("two", "e2");
+    CHECK(c.claim("one", "e1", "al", "hash") == "new");
+    const auto before = c.generation;
+    CHECK(c.claim("two", "e2", "al", "fresh", "hash") == "back");
+    const auto al = c.generation;
+    CHECK(c.claim("two", "e2", "bob", "hash") == "new");
+    const auto bob = c.generation;
+    CHECK(c.claim("one", "e1", "held", "hash") == "new");
+    const auto held = c.generation;
+    CHECK(c.release("held", held, "60000") == 1);
+    CHECK(c.claim("gone", "e3", "dead", "hash") == "new");
+    c.host.heard("one"), c.host.heard("two");
+    CHECK(c.route({"bob", "bob", "bob", "bob", "bob", "bob", "dead", "nowhere"},
+                  {"r1", "r2", "r3", "r4", "r5", "r6", "r7", "r8"},
+                  {"al", "al", "al", "held", "held", "nobody", "al", "al"},
+                  {al, before, al + 1, held, held - 1, 1, before, before}) ==
+          std::vector{1, 2, 1, 1, 2, 1, 2, 2});
+    std::string all, got;
+    for (const auto* r : {"r1", "r3", "r4", "r6"}) {
+      cluster::append_record(all, "D " + std::to_string(bob) + " 1 2 " + r);
+    }
+    for (const auto& text : c.host.heard("two")) got += text;
+    CHECK(got == all);
+  });
+}
+
+TEST_CASE("scripts: a refresh tells whether the lease was there") {
+  on_both([](caller& c) {
+    const auto refresh = [&](const std::string& epoch) {
+      return c.host.ask({"SET", lease_key("one"), epoch, "PX", "60000", "GET"});
+    };
+    CHECK(refresh("e1").what == reply::type::nil);
+    CHECK(refresh("e1").text == "e1");
+    CHECK(refresh("e2").text == "e1");
+    CHECK(c.claim("one", "e2", "al", "hash") == "new");
+    CHECK(c.reaches("al"));
+  });
+}
+
 TEST_CASE("scripts: release") {
   on_both([](caller& c) {
     c.lease("one", "e1");
@@ -370,6 +421,16 @@ TEST_CASE("scripts: recover lets go of what this server left there, and of nobod
       CHECK(c.recover("one", "e1", "mine" + mode, 0, mode) == 1);
       CHECK_FALSE(c.reaches("mine" + mode));
       CHECK(c.claim("two", "e2", "mine" + mode, "fresh") == (mode == "0" ? "new" : "taken"));
+    }
+    // Free is what only a secret opens that nobody was told.
+    int n = 0;
+    for (const auto& [untold, after] : {std::pair("", "taken"), std::pair("other", "taken"),
+                                        std::pair("hash", "new"), std::pair("otherhash", "new")}) {
+      CAPTURE(untold);
+      const auto name = "untold" + std::to_string(n++);
+      CHECK(c.claim("one", "e1", name, "hash") == "new");
+      CHECK(c.recover("one", "e1", name, 0, "60000", untold) == 1);
+      CHECK(c.claim("two", "e2", name, "fresh") == after);
     }
   });
 }
