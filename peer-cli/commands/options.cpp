@@ -5,8 +5,10 @@
 #include <array>
 #include <charconv>
 #include <cstdlib>
+#include <expected>
 #include <filesystem>
 #include <fstream>
+#include <functional>
 #include <iostream>
 #include <iterator>
 #include <utility>
@@ -39,21 +41,39 @@ std::string random_name() {
          animals[random_below(random, animals.size())] + '-' + number;
 }
 
-// A secret's file, whole, without line ends after it.
-std::string read_secret(const std::string& file, const char* option) {
+// A secret's file, whole, without line ends after it; or what is wrong with it.
+std::expected<std::string, std::string> read_secret(const std::string& file) {
   std::ifstream in(file, std::ios::binary);
   std::string text{std::istreambuf_iterator<char>(in), {}};
-  if (!in) throw CLI::ValidationError(option, "can't read '" + file + "'");
+  if (!in) return std::unexpected("can't read '" + file + "'");
   while (!text.empty() && (text.back() == '\n' || text.back() == '\r')) text.pop_back();
-  if (text.empty()) throw CLI::ValidationError(option, "'" + file + "' is empty");
+  if (text.empty()) return std::unexpected("'" + file + "' is empty");
   return text;
 }
 
 std::optional<std::string> secret_from(const std::string& file, const char* option,
                                        const char* variable) {
-  if (!file.empty()) return read_secret(file, option);
+  if (!file.empty()) {
+    auto text = read_secret(file);
+    if (!text) throw CLI::ValidationError(option, text.error());
+    return std::move(*text);
+  }
   if (const char* const text = std::getenv(variable); text != nullptr && *text != '\0') return text;
   return std::nullopt;
+}
+
+// The token as its file has it at the moment; what was read last is in force while it can't be
+// read.
+std::function<session::signaling_token()> token_source(const options& from) {
+  if (from.token_file.empty()) {
+    return [token = from.token] { return session::signaling_token{token, {}}; };
+  }
+  return [file = from.token_file, last = from.token]() mutable {
+    auto text = read_secret(file);
+    if (!text) return session::signaling_token{last, text.error()};
+    last = std::move(*text);
+    return session::signaling_token{last, {}};
+  };
 }
 
 void parse_port_range(const std::string& text, options& out) {
@@ -90,7 +110,8 @@ void add_common(CLI::App& app, options& out, raw_options& raw) {
       ->capture_default_str();
   app.add_option("--id", out.id, "This peer's name [random, printed]")->envname("PEER_ID");
   app.add_option("--token-file", raw.token_file,
-                 "File with what the server asks for at registration (or PEER_TOKEN holds it)");
+                 "File with what the server asks for, read at each registration (or PEER_TOKEN "
+                 "holds it)");
   app.add_option("--tls-ca", out.tls_ca, "Certificates that wss is verified by [the system's]")
       ->check(CLI::ExistingFile);
   app.add_flag("--tls-insecure", out.tls_insecure, "Don't verify wss");
@@ -209,6 +230,8 @@ void interpret(options& out, const raw_options& raw) {
   tell_file_from_peer(out);
   check_names(out);
   out.token = secret_from(raw.token_file, "--token-file", "PEER_TOKEN");
+  std::error_code error;  // a pipe, say: it is read once
+  if (std::filesystem::is_regular_file(raw.token_file, error)) out.token_file = raw.token_file;
   out.secret = secret_from(raw.secret_file, "--secret-file", "PEER_SECRET");
   const auto credential =
       secret_from(raw.ice_credential_file, "--ice-credential-file", "PEER_ICE_CREDENTIAL");
@@ -309,6 +332,7 @@ options parse_options(int argc, char** argv) {
 
 peer_io::runtime_options runtime_options_of(const options& from) {
   return {.server = {from.server, from.tls_ca, from.tls_insecure},
+          .token = token_source(from),
           .bind = from.bind,
           .port_low = from.port_low,
           .port_high = from.port_high};
@@ -317,7 +341,6 @@ peer_io::runtime_options runtime_options_of(const options& from) {
 session::peer_config peer_config_of(const options& from) {
   session::peer_config config;
   config.id = from.id;
-  config.token = from.token;
   if (!from.target.empty()) config.target = from.target;
   config.policy = from.policy;
   config.secret = from.secret;

@@ -32,6 +32,7 @@ struct options {
   std::string id;
   bool id_given = false;
   std::optional<std::string> token, secret;
+  std::string token_file;  // where `token` is from, if it can be read again
   std::string tls_ca;
   bool tls_insecure = false;
   std::vector<session::given_server> ice_servers;

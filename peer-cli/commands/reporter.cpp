@@ -10,6 +10,7 @@
 #include <cstdio>
 #include <cstring>
 #include <iostream>
+#include <utility>
 #include <vector>
 
 #include <nlohmann/json.hpp>
@@ -30,6 +31,7 @@ struct reporter::state {
   std::string server;
   std::string secret_hint;
   int write_error = 0;
+  bool signaling_away = false;  // and this has been told
   std::vector<ice::found> candidates;
   std::vector<ice::server_failed> silent;
   std::vector<session::nat_view> nats;
@@ -78,15 +80,21 @@ struct reporter::state {
                         {"server", server},
                         {"ice_servers", e.ice_servers},
                         {"again", e.again}});
-    if (e.again) return say_more("registered again");
+    const bool back = std::exchange(signaling_away, false);
+    if (e.again) return back ? say("signaling: registered again") : say_more("registered again");
     say("registered as " + e.peer_id);
     if (command != verb::listen || verbosity < 0) return;
     say("waiting; on the other machine:  peer-cli -s " + server + secret_hint + " connect " +
         e.peer_id);
   }
   void tell(const session::signaling_lost& e) {
+    signaling_away = true;
     emit("signaling-lost", {{"reason", e.reason}, {"retry_ms", json_ms(e.retry_in)}});
     say("signaling: " + e.reason + "; trying again in " + short_ms(e.retry_in));
+  }
+  void tell(const session::signaling_not_refreshed& e) {
+    emit("signaling-not-refreshed", {{"reason", e.reason}});
+    say("signaling: the registration can't be refreshed and is kept as it is: " + e.reason);
   }
   void tell(const session::local_candidate& e) {
     if (command == verb::gather) candidates.push_back(e.what);

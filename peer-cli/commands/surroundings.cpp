@@ -16,6 +16,8 @@ void surroundings::handle(session::peer_event& event, session::peer& peer, time_
     routers.push_back(*router);
   } else if (const auto* const ended = std::get_if<failure>(&event)) {
     fail(*ended);
+  } else if (std::holds_alternative<session::signaling_lost>(event) && !wants_.peer) {
+    says_.event(event);
   }
   if (wants_.peer) hear(event, peer, now);
 }

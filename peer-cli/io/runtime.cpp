@@ -36,14 +36,19 @@ runtime::runtime(runtime_options options, session::peer_config config)
     : options_(std::move(options)),
       peer_(std::move(config), certificate_, random_, clock::now()),
       websocket_(context_.get_executor(), options_.server,
-                 {.on_open = [this] { peer_.signaling_opened(clock::now()), pump(); },
+                 {.on_open =
+                      [this](std::uint32_t id) {
+                        const auto token =
+                            options_.token ? options_.token() : session::signaling_token{};
+                        peer_.signaling_opened(id, token, clock::now()), pump();
+                      },
                   .on_text =
-                      [this](std::string_view text) {
-                        peer_.signaling_received(text, clock::now()), pump();
+                      [this](std::uint32_t id, std::string_view text) {
+                        peer_.signaling_received(id, text, clock::now()), pump();
                       },
                   .on_closed =
-                      [this](std::string reason) {
-                        peer_.signaling_closed(reason, clock::now()), pump();
+                      [this](std::uint32_t id, std::string reason) {
+                        peer_.signaling_closed(id, reason, clock::now()), pump();
                       }}),
       names_(context_.get_executor(),
              [this](const std::string& name, std::optional<address> found) {
@@ -236,12 +241,12 @@ void runtime::send(const transmit& out) {
 }
 
 void runtime::perform(session::request& wanted) {
-  if (std::holds_alternative<session::signaling_connect>(wanted)) {
-    websocket_.connect();
+  if (const auto* const connection = std::get_if<session::signaling_connect>(&wanted)) {
+    websocket_.connect(connection->id);
   } else if (auto* const text = std::get_if<session::signaling_send>(&wanted)) {
-    websocket_.send(std::move(text->text));
-  } else if (std::holds_alternative<session::signaling_disconnect>(wanted)) {
-    websocket_.disconnect();
+    websocket_.send(text->id, std::move(text->text));
+  } else if (const auto* const left = std::get_if<session::signaling_disconnect>(&wanted)) {
+    websocket_.disconnect(left->id);
   } else if (const auto* const resolve = std::get_if<session::resolve_server>(&wanted)) {
     perform(*resolve);
   } else if (const auto* const name = std::get_if<session::resolve_name>(&wanted)) {

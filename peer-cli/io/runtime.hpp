@@ -33,7 +33,8 @@ namespace nat::peer_io {
 
 struct runtime_options {
   websocket_options server;
-  std::vector<address> bind;  // empty: all of the host's
+  std::function<session::signaling_token()> token;  // asked at each registration; empty: none
+  std::vector<address> bind;                        // empty: all of the host's
   std::uint16_t port_low = 0, port_high = 0;
 };
 

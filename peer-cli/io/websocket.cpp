@@ -1,5 +1,6 @@
 #include "peer-cli/io/websocket.hpp"
 
+#include <algorithm>
 #include <deque>
 #include <optional>
 #include <vector>
@@ -81,6 +82,7 @@ class websocket::connection {
   virtual void finish() = 0;
   virtual void abandon() = 0;
   [[nodiscard]] virtual bool busy() const = 0;
+  [[nodiscard]] virtual bool over() const = 0;
 };
 
 template <class Stream>
@@ -89,9 +91,12 @@ class websocket::stream_connection final
       public std::enable_shared_from_this<websocket::stream_connection<Stream>> {
  public:
   template <class... Arguments>
-  stream_connection(const net::any_io_executor& executor, parsed_url url, handlers what,
-                    Arguments&... arguments)
-      : url_(std::move(url)), handlers_(std::move(what)), socket_(executor, arguments...) {}
+  stream_connection(const net::any_io_executor& executor, std::uint32_t id, parsed_url url,
+                    handlers what, Arguments&... arguments)
+      : id_(id),
+        url_(std::move(url)),
+        handlers_(std::move(what)),
+        socket_(executor, arguments...) {}
 
   void start() override {
     const auto resolved = [this](const std::vector<address>& found, const std::string& reason) {
@@ -108,6 +113,7 @@ class websocket::stream_connection final
   }
 
   void finish() override {
+    if (closed_) return;
     finishing_ = true;
     muted_ = true;
     if (open_ && queue_.empty()) close();
@@ -123,6 +129,7 @@ class websocket::stream_connection final
   }
 
   [[nodiscard]] bool busy() const override { return !closed_ && (!queue_.empty() || finishing_); }
+  [[nodiscard]] bool over() const override { return closed_; }
 
  private:
   static constexpr bool tls = !std::is_same_v<Stream, beast::tcp_stream>;
@@ -180,7 +187,7 @@ class websocket::stream_connection final
     socket_.text(true);
     if (!queue_.empty()) write();
     read();
-    if (!muted_) handlers_.on_open();
+    if (!muted_) handlers_.on_open(id_);
   }
 
   void read() {
@@ -196,7 +203,7 @@ class websocket::stream_connection final
       const auto data = self->buffer_.cdata();
       const std::string text(static_cast<const char*>(data.data()), data.size());
       self->buffer_.consume(self->buffer_.size());
-      if (!self->muted_) self->handlers_.on_text(text);
+      if (!self->muted_) self->handlers_.on_text(self->id_, text);
       if (!self->closed_) self->read();
     });
   }
@@ -223,9 +230,10 @@ class websocket::stream_connection final
   void fail(const std::string& what, const std::string& why) {
     if (std::exchange(closed_, true)) return;
     queue_.clear();
-    if (!std::exchange(muted_, true)) handlers_.on_closed(what + " (" + why + ")");
+    if (!std::exchange(muted_, true)) handlers_.on_closed(id_, what + " (" + why + ")");
   }
 
+  std::uint32_t id_;
   parsed_url url_;
   handlers handlers_;
   std::optional<name_lookup> lookup_;
@@ -239,17 +247,20 @@ websocket::websocket(net::any_io_executor executor, websocket_options options, h
     : executor_(std::move(executor)), options_(std::move(options)), handlers_(std::move(what)) {}
 
 websocket::~websocket() {
-  if (current_) current_->abandon();
-  if (closing_) closing_->abandon();
+  for (const auto& [id, one] : connections_) one->abandon();
 }
 
-void websocket::connect() {
-  if (current_) current_->abandon();
+void websocket::connect(std::uint32_t id) {
+  std::erase_if(connections_, [](const auto& entry) { return entry.second->over(); });
   const auto url = parse_url(options_.url);
-  if (!url) return handlers_.on_closed(check_websocket_url(options_.url));
+  if (!url) return handlers_.on_closed(id, check_websocket_url(options_.url));
+  const auto start = [&](std::shared_ptr<connection> made) {
+    connections_[id] = made;
+    made->start();
+  };
   if (!url->tls) {
-    current_ = std::make_shared<stream_connection<beast::tcp_stream>>(executor_, *url, handlers_);
-    return current_->start();
+    return start(
+        std::make_shared<stream_connection<beast::tcp_stream>>(executor_, id, *url, handlers_));
   }
   static net::ssl::context context(net::ssl::context::tls_client);
   error_code error;
@@ -264,26 +275,26 @@ void websocket::connect() {
     }
   }
   if (error)
-    return handlers_.on_closed("can't use --tls-ca " + options_.ca_file + ": " + error.message());
-  current_ = std::make_shared<stream_connection<beast::ssl_stream<beast::tcp_stream>>>(
-      executor_, *url, handlers_, context);
-  current_->start();
+    return handlers_.on_closed(id,
+                               "can't use --tls-ca " + options_.ca_file + ": " + error.message());
+  start(std::make_shared<stream_connection<beast::ssl_stream<beast::tcp_stream>>>(
+      executor_, id, *url, handlers_, context));
 }
 
-void websocket::send(std::string text) {
-  if (current_) current_->send(std::move(text));
+void websocket::send(std::uint32_t id, std::string text) {
+  if (const auto found = connections_.find(id); found != connections_.end()) {
+    found->second->send(std::move(text));
+  }
 }
 
-void websocket::disconnect() {
-  if (!current_) return;
-  if (closing_) closing_->abandon();
-  closing_ = std::move(current_);
-  current_.reset();
-  closing_->finish();
+void websocket::disconnect(std::uint32_t id) {
+  if (const auto found = connections_.find(id); found != connections_.end()) {
+    found->second->finish();
+  }
 }
 
 bool websocket::busy() const {
-  return (current_ && current_->busy()) || (closing_ && closing_->busy());
+  return std::ranges::any_of(connections_, [](const auto& entry) { return entry.second->busy(); });
 }
 
 }  // namespace nat::peer_io

@@ -1,8 +1,10 @@
 #pragma once
 
-// The WebSocket to the signaling server, ws or wss. One connection at a time; text frames.
+// WebSockets to the signaling server, ws or wss; text frames. The caller numbers the connections.
 
+#include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 
@@ -22,18 +24,19 @@ struct websocket_options {
 class websocket {
  public:
   struct handlers {
-    std::function<void()> on_open;
-    std::function<void(std::string_view)> on_text;
-    std::function<void(std::string reason)> on_closed;  // once a connection, and then nothing more
+    std::function<void(std::uint32_t)> on_open;
+    std::function<void(std::uint32_t, std::string_view)> on_text;
+    // Once a connection, and then nothing more.
+    std::function<void(std::uint32_t, std::string reason)> on_closed;
   };
 
   websocket(boost::asio::any_io_executor, websocket_options, handlers);
   ~websocket();
 
-  void connect();
-  void send(std::string text);
-  // Sends what is queued, then closes; on_closed is not called for it.
-  void disconnect();
+  void connect(std::uint32_t id);
+  void send(std::uint32_t id, std::string text);
+  // Sends what is queued, then closes; nothing is called for it any more.
+  void disconnect(std::uint32_t id);
   // True while something still waits to be sent.
   [[nodiscard]] bool busy() const;
 
@@ -44,8 +47,7 @@ class websocket {
   boost::asio::any_io_executor executor_;
   websocket_options options_;
   handlers handlers_;
-  std::shared_ptr<connection> current_;
-  std::shared_ptr<connection> closing_;
+  std::map<std::uint32_t, std::shared_ptr<connection>> connections_;
 };
 
 }  // namespace nat::peer_io

@@ -100,9 +100,26 @@ std::optional<std::string> link::set_remote(const sdp::description& remote, time
   return std::nullopt;
 }
 
+bool link::repeat_remote(const sdp::description& remote, time_point now) {
+  if (!remote_ || remote.ufrag != remote_->ufrag || remote.password != remote_->password) {
+    return false;
+  }
+  for (const auto& candidate : remote.candidates) add_remote(candidate, now);
+  if (remote.end_of_candidates) end_of_remote(now);
+  return true;
+}
+
 void link::add_remote(const sdp::candidate& candidate, time_point now) {
   if (candidate.ufrag && remote_ && *candidate.ufrag != remote_->ufrag)
     return;  // another generation's
+  const auto is_same = [&](const sdp::candidate& c) {
+    return c.host == candidate.host && c.port == candidate.port && c.type == candidate.type &&
+           c.proto == candidate.proto;
+  };
+  if (std::ranges::any_of(remote_candidates_, is_same)) return;
+  if (remote_candidates_.size() < config_.agent.max_remote_candidates) {
+    remote_candidates_.push_back(candidate);
+  }
   if (config_.policy == path_policy::direct && candidate.type == sdp::candidate_type::relay) {
     const auto relay = from_sdp(candidate);
     if (relay && refused_.size() < config_.agent.max_remote_candidates) {
@@ -363,6 +380,11 @@ void link::shutdown(time_point now) {
   close_deadline_ = now + config_.close_timeout;
   channel_->shutdown(now);
   drain_connection(now);
+}
+
+void link::abort(time_point now) {
+  ended_ = true;
+  if (channel_) channel_->abort(now);
 }
 
 std::optional<transmit> link::poll_transmit(time_point now) {

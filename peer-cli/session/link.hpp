@@ -91,6 +91,8 @@ class link {
 
   // The other side's offer or answer. The error completes "the peer's description …".
   std::optional<std::string> set_remote(const sdp::description&, time_point now);
+  // The same once more, perhaps with more candidates; false: it is another one.
+  bool repeat_remote(const sdp::description&, time_point now);
   void add_remote(const sdp::candidate&, time_point now);
   void end_of_remote(time_point now);
   void resolved(const std::string& name, const std::optional<address>&, time_point now);
@@ -109,6 +111,8 @@ class link {
   void close_channel(datachannel::channel_id, time_point now);
   // In order; peer_left or failure follows within close_timeout.
   void shutdown(time_point now);
+  // At once, and the other end is told.
+  void abort(time_point now);
 
   [[nodiscard]] std::optional<transmit> poll_transmit(time_point now);
   [[nodiscard]] std::optional<link_event> poll_event(time_point now);
@@ -167,6 +171,7 @@ class link {
   std::optional<dtls::fingerprint> remote_fingerprint_;
   std::vector<ice::candidate> local_candidates_;
   bool local_ended_ = false;
+  std::vector<sdp::candidate> remote_candidates_;  // as they came, each once
   std::vector<sdp::candidate> unresolved_;
   std::vector<endpoint> refused_;  // the peer's relayed addresses, where the policy is direct
   std::size_t remote_known_ = 0;

@@ -22,7 +22,7 @@ peer::peer(peer_config config, const dtls::certificate& own, random_source& rand
       own_(own),
       random_(random),
       started_(now),
-      signaling_(signaling_config{config_.id, config_.token}, random, now),
+      signaling_(signaling_config{config_.id}, random, now),
       mapper_(portmap::mapper_config{}, random) {
   start_gathering(now);
   connect_deadline_ = now + config_.timeout;
@@ -49,7 +49,7 @@ void peer::start_link(bool offerer, const std::string& remote, std::string sessi
   config.agent.patience = std::min<duration>(config.agent.patience, config_.timeout * 3 / 4);
   link_ = std::make_unique<session::link>(std::move(config), own_, random_, now);
   ended_.reset();
-  described_ = outcome_told_ = false;
+  described_ = outcome_told_ = repeated_ = false;
   link_started_ = now;
   if (!config_.target) connect_deadline_ = now + config_.timeout;
   for (const auto& found : found_) link_->add_local(found.what, now);
@@ -72,7 +72,8 @@ void peer::drop_link(std::optional<failure> why, time_point now) {
     if (why->status == exit_status::wrong_peer && !config_.target) {
       guarded_until_ = now + std::chrono::seconds{1U << std::min(strikes_++, 6U)};
     }
-    link_->shutdown(now);
+    // Nobody stays for an end in order; and where signaling is away, no `bye` says it.
+    tried ? link_->shutdown(now) : link_->abort(now);
   }
   while (auto out = link_->poll_transmit(now)) {
     if (gatherer_->is_relayed(out->via.local)) {
@@ -83,6 +84,7 @@ void peer::drop_link(std::optional<failure> why, time_point now) {
   }
   ended_ = std::move(link_);
   connect_deadline_.reset();
+  repeat_at_.reset();
   described_ = false;
   events_.emplace_back(link_ended{std::move(why)});
   retire_gatherer(now);
@@ -106,6 +108,7 @@ void peer::stop(time_point now) {
   if (std::exchange(stopping_, true)) return;
   connect_deadline_.reset();
   refresh_at_.reset();
+  repeat_at_.reset();
   if (!link_) {
     retire_gatherer(now);
     mapper_.release(now);
@@ -154,8 +157,13 @@ void peer::handle_timeout(time_point now) {
   if (link_) link_->handle_timeout(now);
   if (connect_deadline_ && now >= *connect_deadline_) time_out(now);
   if (refresh_at_ && now >= *refresh_at_) {
-    refresh_at_ = now + std::chrono::minutes{1};
-    if (!link_) signaling_.refresh(now);
+    refresh_at_ = now + std::chrono::minutes{1};  // should it fail
+    signaling_.refresh(now);
+    flush_signaling(now);
+  }
+  if (repeat_at_ && now >= *repeat_at_) {
+    repeat_at_.reset();
+    if (signaling_.registered()) repeat_description();  // else at its return
     flush_signaling(now);
   }
 }
@@ -168,7 +176,14 @@ void peer::time_out(time_point now) {
   } else if (!link_) {
     events_.emplace_back(
         failure{exit_status::signaling, "signaling-timeout",
-                "not registered at the signaling server within " + seconds + " s"});
+                "not registered at the signaling server within " + seconds + " s" +
+                    (signaling_.trouble().empty() ? "" : ": " + signaling_.trouble())});
+  } else if (!link_->has_remote() && config_.use_signaling && !signaling_.registered()) {
+    drop_link(failure{exit_status::signaling, "signaling-timeout",
+                      "the signaling server was lost before '" + link_->remote_id() +
+                          "' answered, and did not come back within " + seconds +
+                          " s: " + signaling_.trouble()},
+              now);
   } else if (!link_->has_remote()) {
     drop_link(failure{exit_status::peer_absent, "no-answer",
                       "'" + link_->remote_id() + "' did not answer within " + seconds + " s"},
@@ -281,7 +296,7 @@ std::optional<time_point> peer::next_timeout() const {
     next = earlier(next, earlier(old.gatherer->next_timeout(), old.deadline));
   }
   if (link_) next = earlier(next, link_->next_timeout());
-  return earlier(next, earlier(connect_deadline_, refresh_at_));
+  return earlier(next, earlier(connect_deadline_, earlier(refresh_at_, repeat_at_)));
 }
 
 }  // namespace nat::session

@@ -27,7 +27,6 @@ struct given_server {  // an --ice-server option, or one the signaling server an
 
 struct peer_config {
   std::string id;
-  std::optional<std::string> token;
   std::optional<std::string> target;  // connect to it; without: wait for offers
   path_policy policy = path_policy::all;
   std::optional<std::string> secret;
@@ -76,11 +75,12 @@ struct link_ended {  // with a failure, or in order
   std::optional<failure> why;
 };
 using peer_event =
-    std::variant<registered, signaling_lost, local_candidate, remote_candidate, server_silent,
-                 ice::gathered, link_started, path_found, path_doubted, channel_secured, link_ready,
-                 datachannel::channel_opened, datachannel::message, datachannel::channel_closed,
-                 datachannel::writable, link_ended, portmap::mapped, portmap::unmapped,
-                 portmap::answered, portmap::refused,
+    std::variant<registered, signaling_lost, signaling_not_refreshed, local_candidate,
+                 remote_candidate, server_silent, ice::gathered, link_started, path_found,
+                 path_doubted, channel_secured, link_ready, datachannel::channel_opened,
+                 datachannel::message, datachannel::channel_closed, datachannel::writable,
+                 link_ended, portmap::mapped, portmap::unmapped, portmap::answered,
+                 portmap::refused,
                  failure>;  // the peer as a whole can't go on
 
 class peer {
@@ -88,9 +88,10 @@ class peer {
   // `own` and `random` outlive the peer.
   peer(peer_config, const dtls::certificate& own, random_source& random, time_point now);
 
-  void signaling_opened(time_point now);
-  void signaling_received(std::string_view text, time_point now);
-  void signaling_closed(const std::string& reason, time_point now);
+  // As signaling_client's.
+  void signaling_opened(signaling_id, const signaling_token&, time_point now);
+  void signaling_received(signaling_id, std::string_view text, time_point now);
+  void signaling_closed(signaling_id, const std::string& reason, time_point now);
 
   void add_socket(const endpoint& base, std::uint16_t local_preference, time_point now);
   void remove_socket(const endpoint& base, time_point now);
@@ -155,7 +156,11 @@ class peer {
   void offer_mapping(const portmap::mapping&);
   void flush_mapper(time_point now);
   // peer_signaling.cpp
+  void handle_ready(signaling_ready&, time_point now);
   void make_offer(time_point now);
+  void send_description();
+  void repeat_description();
+  [[nodiscard]] static bool may_reply(std::optional<time_point>& last, time_point now);
   void start_link(bool offerer, const std::string& remote, std::string session, time_point now);
   void drop_link(std::optional<failure> why, time_point now);
   void send_candidate(const std::optional<ice::candidate>&);
@@ -211,13 +216,14 @@ class peer {
   bool gathered_ = false;
   bool described_ = false;  // our offer or answer is out: candidates trickle
   bool offered_ = false;
+  bool repeated_ = false;  // what describes this link was sent again after a loss
   bool outcome_told_ = false;
   bool accepting_ = true;
   time_point link_started_{};
   unsigned strikes_ = 0;  // wrong secrets in a row; each makes the next guess wait twice as long
-  std::optional<time_point> guarded_until_, last_refusal_;
+  std::optional<time_point> guarded_until_, last_refusal_, last_repetition_;
 
-  std::optional<time_point> connect_deadline_, refresh_at_;
+  std::optional<time_point> connect_deadline_, refresh_at_, repeat_at_;
   bool stopping_ = false;
   std::deque<request> requests_;
   std::deque<peer_event> events_;

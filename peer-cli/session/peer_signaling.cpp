@@ -6,18 +6,28 @@
 #include "peer-cli/session/peer.hpp"
 
 namespace nat::session {
+namespace {
 
-void peer::signaling_opened(time_point now) {
-  signaling_.opened(now);
+// A client that knows nothing of sessions leaves it out, and gets none back.
+std::optional<std::string> session_of(const link& of) {
+  return of.session().empty() ? std::nullopt : std::optional(of.session());
 }
 
-void peer::signaling_received(std::string_view text, time_point now) {
-  signaling_.received(text, now);
+}  // namespace
+
+void peer::signaling_opened(signaling_id id, const signaling_token& token, time_point now) {
+  signaling_.opened(id, token, now);
+}
+
+void peer::signaling_received(signaling_id id, std::string_view text, time_point now) {
+  // What both ends know of each other may be enough for them; it is not to be lost to a refusal.
+  signaling_.persist(link_ && link_->has_remote());
+  signaling_.received(id, text, now);
   flush_signaling(now);
 }
 
-void peer::signaling_closed(const std::string& reason, time_point now) {
-  signaling_.closed(reason, now);
+void peer::signaling_closed(signaling_id id, const std::string& reason, time_point now) {
+  signaling_.closed(id, reason, now);
   flush_signaling(now);
 }
 
@@ -30,30 +40,43 @@ void peer::flush_signaling(time_point now) {
 
 void peer::handle(signaling_event& event, time_point now) {
   if (auto* const ready = std::get_if<signaling_ready>(&event)) {
-    const auto& registration = ready->registration;
-    registered told{registration.peer_id, {}, ready->resumed};
-    std::vector<given_server> announced;
-    for (const auto& server : registration.ice_servers) {
-      for (const auto& url : server.urls) {
-        announced.push_back({url, server.username, server.credential});
-        told.ice_servers.push_back(url);
-      }
-    }
-    if (registration.ttl > 0) refresh_at_ = now + std::chrono::seconds(registration.ttl) * 4 / 5;
-    events_.emplace_back(std::move(told));
-    if (!config_.target && !config_.relays_at_once) connect_deadline_.reset();
-    if (config_.servers.empty()) {
-      learn_servers(announced, now);
-      end_of_servers(now);
-    }
-    if (config_.target && !std::exchange(offered_, true)) make_offer(now);
+    handle_ready(*ready, now);
   } else if (auto* const message = std::get_if<signal::server_message>(&event)) {
     handle(*message, now);
   } else if (auto* const lost = std::get_if<signaling_lost>(&event)) {
     events_.emplace_back(std::move(*lost));
+  } else if (auto* const kept = std::get_if<signaling_not_refreshed>(&event)) {
+    events_.emplace_back(std::move(*kept));
   } else {
     events_.emplace_back(std::move(std::get<failure>(event)));
   }
+}
+
+void peer::handle_ready(signaling_ready& ready, time_point now) {
+  const auto& registration = ready.registration;
+  registered told{registration.peer_id, {}, ready.again};
+  std::vector<given_server> announced;
+  for (const auto& server : registration.ice_servers) {
+    for (const auto& url : server.urls) {
+      announced.push_back({url, server.username, server.credential});
+      told.ice_servers.push_back(url);
+    }
+  }
+  if (registration.ttl > 0) {
+    // Up to a twentieth earlier by chance: peers that came together don't all come back together.
+    const duration ttl = std::chrono::seconds(registration.ttl);
+    const auto spread = static_cast<std::uint64_t>((ttl / 20).count());
+    refresh_at_ =
+        now + ttl * 4 / 5 - duration(static_cast<duration::rep>(random_below(random_, spread + 1)));
+  }
+  events_.emplace_back(std::move(told));
+  if (!config_.target && !config_.relays_at_once && !link_) connect_deadline_.reset();
+  if (config_.servers.empty()) {
+    learn_servers(announced, now);
+    end_of_servers(now);
+  }
+  if (ready.after_loss) repeat_description();
+  if (config_.target && !std::exchange(offered_, true)) make_offer(now);
 }
 
 void peer::handle(signal::server_message& message, time_point now) {
@@ -78,19 +101,46 @@ bool peer::concerns_link(const std::string& from, const std::optional<std::strin
 void peer::make_offer(time_point now) {
   flush_gatherer(now);
   start_link(true, *config_.target, random_text(random_, 12), now);
-  signaling_.send(signal::offer_message{link_->remote_id(), sdp::to_string(link_->description()),
-                                        link_->session()});
+  send_description();
+}
+
+void peer::send_description() {
+  const auto text = sdp::to_string(link_->description());
+  if (config_.target) {
+    signaling_.send(signal::offer_message{link_->remote_id(), text, session_of(*link_)});
+  } else {
+    signaling_.send(signal::answer_message{link_->remote_id(), text, session_of(*link_)});
+  }
   described_ = true;
   if (gathered_) send_candidate(std::nullopt);
 }
 
+// What was said while the connection was breaking may not have arrived, here or there. Whoever gets
+// an offer or an answer again says in turn what it has said.
+void peer::repeat_description() {
+  if (!link_ || !described_ || link_->connect_time() || link_->closing()) return;
+  repeated_ = true;
+  send_description();
+}
+
+// Ten a second at most: others' offers and answers must not spend our own allowance at the server.
+bool peer::may_reply(std::optional<time_point>& last, time_point now) {
+  if (last && now - *last < std::chrono::milliseconds{100}) return false;
+  last = now;
+  return true;
+}
+
 void peer::handle_offer(const signal::offer_message& offer, time_point now) {
   const auto refuse = [&](const std::string& reason) {
-    // Ten a second at most: strangers' offers must not spend our own allowance at the server.
-    if (last_refusal_ && now - *last_refusal_ < std::chrono::milliseconds{100}) return;
-    last_refusal_ = now;
+    if (!may_reply(last_refusal_, now)) return;
     signaling_.send(signal::bye_message{offer.peer, offer.session, reason});
   };
+  if (offer.session && !config_.target && concerns_link(offer.peer, offer.session)) {
+    const auto again = sdp::parse(offer.sdp);
+    if (!again || !link_->repeat_remote(*again, now)) return refuse("busy");
+    if (may_reply(last_repetition_, now)) send_description();
+    return;
+  }
   const bool guarded = guarded_until_ && now < *guarded_until_;
   if (link_ || config_.target || stopping_ || !accepting_ || guarded) return refuse("busy");
   const auto description = sdp::parse(offer.sdp);
@@ -104,15 +154,19 @@ void peer::handle_offer(const signal::offer_message& offer, time_point now) {
     return refuse("bad-offer");
   }
   events_.emplace_back(link_started{offer.peer, false});
-  signaling_.send(
-      signal::answer_message{offer.peer, sdp::to_string(link_->description()), offer.session});
-  described_ = true;
-  if (gathered_) send_candidate(std::nullopt);
+  send_description();
 }
 
 void peer::handle_answer(const signal::answer_message& answer, time_point now) {
-  if (!concerns_link(answer.peer, answer.session) || !config_.target || link_->has_remote()) return;
+  if (!concerns_link(answer.peer, answer.session) || !config_.target) return;
   const auto description = sdp::parse(answer.sdp);
+  if (link_->has_remote()) {
+    const bool again = description && link_->repeat_remote(*description, now);
+    if (!again || link_->connect_time() || !may_reply(last_repetition_, now)) return;
+    for (const auto& found : found_) send_candidate(found.what);
+    if (gathered_) send_candidate(std::nullopt);
+    return;
+  }
   const auto wrong = description ? link_->set_remote(*description, now)
                                  : std::optional("can't be read: " + description.error().message);
   if (wrong) {
@@ -139,6 +193,8 @@ void peer::handle_bye(const signal::bye_message& bye, time_point now) {
   const bool anonymous = !bye.session && !(link_ && link_->session().empty());
   if (!concerns_link(bye.peer, bye.session) || (link_->secure_time() && anonymous)) return;
   const auto reason = bye.reason.value_or("no reason given");
+  // To one that does not know of repetitions, a second offer is someone else's.
+  if (reason == "busy" && repeated_ && link_->has_remote()) return;
   const auto name = "'" + bye.peer + "'";
   if (reason == "secret-mismatch" || reason == "fingerprint-mismatch") {
     drop_link(failure{exit_status::wrong_peer, reason,
@@ -157,13 +213,18 @@ void peer::handle_bye(const signal::bye_message& bye, time_point now) {
 void peer::handle_error(const signal::error_message& error, time_point now) {
   const bool ours = link_ && error.target == link_->remote_id();
   if (!ours || link_->connect_time()) return;  // once a path stands, signaling can't hurt it
-  if (error.code == "peer-not-found") {
+  // Whoever is away for a moment asks again for what it has missed.
+  if (error.request && error.request != "offer" && error.request != "answer") return;
+  const bool away = error.code == "peer-not-found" || error.code == "cluster-unavailable";
+  if (repeated_ && (away || link_->has_remote())) {
+    if (!link_->has_remote()) repeat_at_ = now + std::chrono::seconds{1};
+  } else if (error.code == "peer-not-found") {
     drop_link(failure{exit_status::peer_absent, error.code,
                       "'" + link_->remote_id() +
                           "' is not registered there; start `peer-cli listen --id " +
                           link_->remote_id() + "` on the other machine first"},
               now);
-  } else if (error.request == "offer" || error.request == "answer") {
+  } else if (error.request) {
     const bool busy = error.code == "peer-busy";
     drop_link(failure{busy ? exit_status::peer_absent : exit_status::signaling, error.code,
                       "the signaling server refused: " + error.message},
@@ -172,8 +233,7 @@ void peer::handle_error(const signal::error_message& error, time_point now) {
 }
 
 void peer::send_candidate(const std::optional<ice::candidate>& candidate) {
-  signal::candidate_message message{link_->remote_id(), std::nullopt, std::nullopt};
-  if (!link_->session().empty()) message.session = link_->session();
+  signal::candidate_message message{link_->remote_id(), std::nullopt, session_of(*link_)};
   if (candidate) {
     message.candidate =
         signal::ice_candidate{sdp::to_string(to_sdp(*candidate, link_->local_ufrag())),

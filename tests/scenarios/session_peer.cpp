@@ -1,5 +1,7 @@
 #include "tests/scenarios/session_peer.hpp"
 
+#include <algorithm>
+
 namespace nat::scenarios {
 namespace {
 
@@ -25,43 +27,74 @@ office::office(sim::world& w, const endpoint& server, std::string turn_secret, d
 }
 
 // TCP's handshake and the upgrade: two round trips.
-void office::open(session_peer& p) {
-  world_.after(4 * delay_, [this, &p] {
+void office::open(session_peer& p, session::signaling_id id) {
+  world_.after(4 * delay_, [this, &p, id] {
+    if (unreachable) return p.peer().signaling_closed(id, "connection refused", world_.now());
     const auto slot = exchange_.connect({p.address(), server_.ip, world_.now()}, world_.now());
-    clients_[slot] = &p;
-    p.peer().signaling_opened(world_.now());
+    clients_[slot] = {&p, id};
+    p.peer().signaling_opened(id, {}, world_.now());
   });
 }
 
-void office::text(session_peer& p, std::string what) {
-  world_.after(delay_, [this, &p, what = std::move(what)] {
-    for (const auto& [slot, who] : clients_) {
-      if (who == &p) exchange_.handle_text(slot, what, world_.now());
+void office::text(session_peer& p, session::signaling_id id, std::string what) {
+  if (loses && loses(p, what)) return;
+  world_.after(delay_, [this, from = connection{&p, id}, what = std::move(what)] {
+    const auto at =
+        std::ranges::find(clients_, from, [](const auto& client) { return client.second; });
+    if (at == clients_.end()) return;
+    if (!refuses.empty() && what.contains(R"("type":"register")")) {
+      return tell(from, R"({"type":"error","code":")" + refuses +
+                            R"(","message":"Not now.","request":"register"})");
     }
+    exchange_.handle_text(at->first, what, world_.now());
     flush();
   });
 }
 
-void office::close(session_peer& p) {
-  world_.after(delay_, [this, &p] {
-    for (auto at = clients_.begin(); at != clients_.end(); ++at) {
-      if (at->second != &p) continue;
-      exchange_.handle_closed(at->first, hub::ending::clean, world_.now());
-      clients_.erase(at);
-      break;
-    }
+void office::close(session_peer& p, session::signaling_id id) {
+  world_.after(delay_, [this, from = connection{&p, id}] {
+    const auto at =
+        std::ranges::find(clients_, from, [](const auto& client) { return client.second; });
+    if (at == clients_.end()) return;
+    exchange_.handle_closed(at->first, hub::ending::clean, world_.now());
+    clients_.erase(at);
     flush();
   });
+}
+
+void office::cut(session_peer& p) {
+  for (auto at = clients_.begin(); at != clients_.end();) {
+    if (at->second.first != &p) {
+      ++at;
+      continue;
+    }
+    const auto id = at->second.second;
+    exchange_.handle_closed(at->first, hub::ending::unclean, world_.now());
+    at = clients_.erase(at);
+    p.peer().signaling_closed(id, "cut", world_.now());
+  }
+  flush();
 }
 
 void office::flush() {
   while (const auto out = exchange_.poll_output()) {
-    if (out->what != hub::output::type::text) continue;
-    auto* to = clients_.at(out->slot);
-    world_.after(delay_, [this, to, text = std::string(out->payload)] {
-      to->peer().signaling_received(text, world_.now());
-    });
+    const auto to = clients_.at(out->slot);
+    if (out->what == hub::output::type::text) {
+      tell(to, std::string(out->payload));
+    } else if (out->what == hub::output::type::close) {
+      exchange_.handle_closed(out->slot, hub::ending::unclean, world_.now());
+      clients_.erase(out->slot);
+      world_.after(delay_, [this, to] {
+        to.first->peer().signaling_closed(to.second, "closed by the server", world_.now());
+      });
+    }
   }
+}
+
+void office::tell(const connection& to, std::string text) {
+  world_.after(delay_, [this, to, text = std::move(text)] {
+    to.first->peer().signaling_received(to.second, text, world_.now());
+  });
 }
 
 session_peer::session_peer(sim::world& w, sim::host& h, office& o, session::peer_config config)
@@ -110,12 +143,12 @@ void session_peer::drain(time_point now) {
 }
 
 void session_peer::carry_out(const session::request& r) {
-  if (std::holds_alternative<session::signaling_connect>(r)) {
-    office_.open(*this);
+  if (const auto* connect = std::get_if<session::signaling_connect>(&r)) {
+    office_.open(*this, connect->id);
   } else if (const auto* text = std::get_if<session::signaling_send>(&r)) {
-    office_.text(*this, text->text);
-  } else if (std::holds_alternative<session::signaling_disconnect>(r)) {
-    office_.close(*this);
+    office_.text(*this, text->id, text->text);
+  } else if (const auto* left = std::get_if<session::signaling_disconnect>(&r)) {
+    office_.close(*this, left->id);
   } else if (const auto* open = std::get_if<ice::open_stream>(&r)) {
     host_.connect(*this, host_.v4(), open->remote, open->id);
   } else if (const auto* gone = std::get_if<ice::close_stream>(&r)) {
@@ -126,6 +159,11 @@ void session_peer::carry_out(const session::request& r) {
 void session_peer::note(const session::peer_event& e, time_point now) {
   if (std::holds_alternative<session::registered>(e)) {
     log_.registered = now;
+    log_.registrations.push_back(now);
+  } else if (const auto* lost = std::get_if<session::signaling_lost>(&e)) {
+    log_.losses.push_back(*lost);
+  } else if (const auto* kept = std::get_if<session::signaling_not_refreshed>(&e)) {
+    log_.not_refreshed.push_back(*kept);
   } else if (std::holds_alternative<session::link_started>(e)) {
     log_.offered = now;
   } else if (const auto* found = std::get_if<session::path_found>(&e)) {

@@ -5,9 +5,11 @@
 // time. Only the WebSocket is replaced: a text takes `delay` from a peer to the hub and as long
 // back.
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "peer-cli/session/echo.hpp"
@@ -25,12 +27,23 @@ class office {
  public:
   office(sim::world&, const endpoint& server, std::string turn_secret, duration delay);
 
-  void open(session_peer&);
-  void text(session_peer&, std::string);
-  void close(session_peer&);
+  void open(session_peer&, session::signaling_id);
+  void text(session_peer&, session::signaling_id, std::string);
+  void close(session_peer&, session::signaling_id);
+
+  // What can go wrong. A cut connection takes what is on its way with it; both ends see it break.
+  void cut(session_peer&);
+  // Registrations are answered with this code; empty: they are let through.
+  std::string refuses;
+  // No connection is made.
+  bool unreachable = false;
+  // Sees each text from a peer; true: it is lost.
+  std::function<bool(const session_peer&, const std::string&)> loses;
 
  private:
+  using connection = std::pair<session_peer*, session::signaling_id>;
   void flush();
+  void tell(const connection&, std::string);
 
   sim::world& world_;
   endpoint server_;
@@ -40,7 +53,7 @@ class office {
   hub::registry registry_;
   hub::penalties guessers_;
   hub::exchange exchange_;
-  std::map<std::uint32_t, session_peer*> clients_;
+  std::map<std::uint32_t, connection> clients_;
 };
 
 class session_peer final : public sim::node {
@@ -54,6 +67,9 @@ class session_peer final : public sim::node {
   std::optional<session::ping_config> pings;
 
   struct log {
+    std::vector<time_point> registrations;
+    std::vector<session::signaling_lost> losses;
+    std::vector<session::signaling_not_refreshed> not_refreshed;
     std::optional<time_point> registered, offered, path, secured, ready;
     std::vector<std::pair<time_point, ice::connected>> paths;
     std::optional<session::failure> failure;

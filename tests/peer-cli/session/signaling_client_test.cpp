@@ -1,64 +1,31 @@
 #include "peer-cli/session/signaling_client.hpp"
 
+#include <algorithm>
+#include <set>
 #include <vector>
 
-#include "tests/check.hpp"
+#include "tests/peer-cli/session/signaling_fixture.hpp"
 
 using namespace nat;
 using namespace nat::session;
+using nat::session::test::bye_to_bob;
+using nat::session::test::client_fixture;
 using std::chrono::seconds;
 
-namespace {
-
-struct client_fixture {
-  test::seeded_random random;
-  time_point now{};
-  signaling_client client{{.peer_id = "alice", .token = {}}, random, now};
-
-  template <class Output>
-  std::optional<Output> next_output() {
-    while (auto output = client.poll_output()) {
-      if (auto* const wanted = std::get_if<Output>(&*output)) return std::move(*wanted);
-    }
-    return std::nullopt;
-  }
-  template <class Event>
-  std::optional<Event> next_event() {
-    while (auto event = client.poll_event()) {
-      if (auto* const wanted = std::get_if<Event>(&*event)) return std::move(*wanted);
-    }
-    return std::nullopt;
-  }
-  void register_now() {
-    client.opened(now);
-    client.received(
-        R"({"type":"registered","peer_id":"alice","resume":"r1","ice_servers":[],"ttl":60})", now);
-  }
-  void wait() {
-    now = *client.next_timeout();
-    client.handle_timeout(now);
-  }
-};
-
-}  // namespace
-
 TEST_CASE_FIXTURE(client_fixture, "signaling: connects, registers, and is told so") {
-  CHECK(next_output<signaling_connect>());
-  client.opened(now);
-  const auto sent = next_output<signaling_send>();
-  REQUIRE(sent);
-  const auto message = signal::parse_client_message(sent->text);
-  REQUIRE(message);
-  CHECK(std::get<signal::register_message>(*message).peer_id == "alice");
-  register_now();
+  REQUIRE(connections.size() == 1);
+  CHECK(open({"a token", {}}).token == "a token");
+  CHECK(std::get<signal::register_message>(sent.back().second).peer_id == "alice");
+  grant();
   const auto ready = next_event<signaling_ready>();
   REQUIRE(ready);
-  CHECK_FALSE(ready->resumed);
+  CHECK_FALSE(ready->again);
+  CHECK_FALSE(ready->after_loss);
   CHECK(client.registered());
 }
 
 TEST_CASE_FIXTURE(client_fixture, "signaling: a first connection that fails ends it, status 3") {
-  client.closed("connection refused", now);
+  lose("connection refused");
   const auto why = next_event<failure>();
   REQUIRE(why);
   CHECK(why->status == exit_status::signaling);
@@ -67,71 +34,237 @@ TEST_CASE_FIXTURE(client_fixture, "signaling: a first connection that fails ends
 
 TEST_CASE_FIXTURE(client_fixture,
                   "signaling: silence before registration ends it after ten seconds") {
-  client.opened(now);
+  open();
   wait();
   CHECK(now - time_point{} == seconds{10});
   CHECK(next_event<failure>());
+  CHECK(left == connections);
 }
 
 TEST_CASE_FIXTURE(client_fixture, "signaling: a refused registration ends it and says the code") {
-  client.opened(now);
-  client.received(R"({"type":"error","code":"id-taken","message":"taken","request":"register"})",
-                  now);
-  const auto why = next_event<failure>();
-  REQUIRE(why);
-  CHECK(why->code == "id-taken");
-  CHECK(why->status == exit_status::signaling);
+  for (const auto* code : {"id-taken", "unauthorized", "rate-limited", "bad-peer-id"}) {
+    client_fixture one;
+    one.open({"old", "can't read 'token'"});
+    one.refuse(code);
+    const auto why = one.next_event<failure>();
+    REQUIRE(why);
+    CHECK(why->code == code);
+    CHECK(why->status == exit_status::signaling);
+    CHECK(why->message ==
+          "the signaling server refused to register 'alice': no luck (can't read 'token')");
+    CHECK(one.left == one.connections);
+    CHECK_FALSE(one.client.next_timeout());
+  }
+}
+
+TEST_CASE_FIXTURE(client_fixture,
+                  "signaling: a first registration that the cluster can't give now is retried") {
+  open();
+  refuse("cluster-unavailable");
+  REQUIRE(next_event<signaling_lost>());
+  come_back();
+  refuse("cluster-unavailable");
+  CHECK_FALSE(next_event<signaling_lost>());  // told once
+  wait();
+  lose("sent away");  // this server can't even be asked
+  REQUIRE(next_event<signaling_lost>());
+  come_back();
+  grant();
+  const auto ready = next_event<signaling_ready>();
+  REQUIRE(ready);
+  CHECK_FALSE(ready->again);
 }
 
 TEST_CASE_FIXTURE(client_fixture,
                   "signaling: a lost connection is taken up again with the resume secret") {
   register_now();
-  client.closed("reset", now);
+  lose();
   REQUIRE(next_event<signaling_lost>());
-  client.send(signal::bye_message{"bob", {}, {}});  // kept
-  next_output<signaling_connect>();
+  client.send(bye_to_bob());  // kept
   wait();
-  CHECK(next_output<signaling_connect>());
-  client.opened(now);
-  const auto sent = next_output<signaling_send>();
-  REQUIRE(sent);
-  CHECK(std::get<signal::register_message>(*signal::parse_client_message(sent->text)).resume ==
-        "r1");
+  REQUIRE(connections.size() == 2);
+  CHECK(open().resume == "r1");
+  CHECK(byes() == 0);
+  grant();
+  const auto ready = next_event<signaling_ready>();
+  REQUIRE(ready);
+  CHECK(ready->again);
+  CHECK(ready->after_loss);
+  CHECK(byes() == 1);
+  CHECK(sent.back().first == last());
+}
+
+TEST_CASE_FIXTURE(
+    client_fixture,
+    "signaling: the resume secret outlives tries that fail, and is the server's last") {
   register_now();
-  CHECK(next_event<signaling_ready>()->resumed);
-  bool bye = false;
-  while (const auto text = next_output<signaling_send>()) {
-    bye = bye ||
-          std::holds_alternative<signal::bye_message>(*signal::parse_client_message(text->text));
+  lose();
+  for (int i = 0; i < 5; ++i) {
+    wait();
+    CHECK(open().resume == "r1");
+    i % 2 == 0 ? refuse("id-taken") : lose();
+    CHECK_FALSE(next_event<failure>());
   }
-  CHECK(bye);
+  wait();
+  open();
+  grant("r2");  // a server that was started again knows none
+  lose();
+  wait();
+  CHECK(open().resume == "r2");
+}
+
+TEST_CASE_FIXTURE(client_fixture, "signaling: the token is the one of the moment") {
+  CHECK(open({"monday", {}}).token == "monday");
+  grant();
+  lose();
+  wait();
+  CHECK(open({"tuesday", {}}).token == "tuesday");
+}
+
+TEST_CASE_FIXTURE(client_fixture,
+                  "signaling: a server that is going away is left, and come back to") {
+  register_now();
+  client.received(last(), R"({"type":"going-away"})", now);
+  drain();
+  CHECK(left == std::vector{last()});
+  const auto lost = next_event<signaling_lost>();
+  REQUIRE(lost);
+  CHECK(lost->reason == "the server is going away");
+  CHECK(lost->retry_in >= std::chrono::milliseconds{125});
+  CHECK(lost->retry_in <= std::chrono::milliseconds{250});
+  lose("closed");  // by the server too: nothing new
+  CHECK_FALSE(client.poll_event());
+  come_back();
+  client.received(last(), R"({"type":"going-away"})", now);  // still
+  CHECK(next_event<signaling_lost>());
+  drain();
+  come_back();
+  grant();
+  CHECK(next_event<signaling_ready>()->after_loss);
+}
+
+TEST_CASE_FIXTURE(client_fixture, "signaling: a first server that is going away is tried again") {
+  open();
+  client.received(last(), R"({"type":"going-away"})", now);
+  drain();
+  CHECK(next_event<signaling_lost>());
+  come_back();
+  grant();
+  CHECK(next_event<signaling_ready>());
+}
+
+TEST_CASE_FIXTURE(client_fixture, "signaling: refusals that pass are sat out") {
+  register_now();
+  lose();
+  for (const auto* code : {"cluster-unavailable", "id-taken", "rate-limited", "internal",
+                           "going-away", "not-registered"}) {
+    come_back();
+    while (client.poll_event()) {
+    }
+    refuse(code);
+    const auto lost = next_event<signaling_lost>();
+    REQUIRE(lost);
+    CHECK(lost->reason.contains("no luck"));
+  }
+  come_back();
+  grant();
+  CHECK(next_event<signaling_ready>());
+}
+
+TEST_CASE_FIXTURE(client_fixture,
+                  "signaling: a refusal for good ends it, but not while it is to persist") {
+  register_now();
+  lose();
+  REQUIRE(next_event<signaling_lost>());
+  client.persist(true);
+  for (int i = 0; i < 4; ++i) {
+    come_back();
+    refuse("unauthorized");
+    CHECK(next_event<signaling_lost>().has_value() == (i == 0));  // told once
+  }
+  CHECK(left.size() == 4);
+  client.persist(false);
+  come_back();
+  refuse("unauthorized");
+  const auto why = next_event<failure>();
+  REQUIRE(why);
+  CHECK(why->code == "unauthorized");
+  CHECK_FALSE(client.next_timeout());
+}
+
+TEST_CASE_FIXTURE(client_fixture, "signaling: a connection that the server disowns is made anew") {
+  register_now();
+  client.received(last(), R"({"type":"error","code":"not-registered","message":"Who?"})", now);
+  drain();
+  CHECK(left == std::vector{last()});
+  CHECK(next_event<signaling_lost>());
+  come_back();
+  grant();
+  CHECK(client.registered());
 }
 
 TEST_CASE_FIXTURE(client_fixture, "signaling: the back-off doubles with jitter and has a ceiling") {
   register_now();
+  std::set<duration> pauses;
   std::chrono::milliseconds ceiling{250};
   for (int attempt = 0; attempt < 12; ++attempt) {
-    client.closed("away", now);
+    lose("away");
     const auto lost = next_event<signaling_lost>();
     REQUIRE(lost);
     CHECK(lost->retry_in <= ceiling);
     CHECK(lost->retry_in >= ceiling / 2);
+    pauses.insert(lost->retry_in);
     wait();
     ceiling = std::min<std::chrono::milliseconds>(ceiling * 2, seconds{15});
+  }
+  CHECK(pauses.size() == 12);
+}
+
+TEST_CASE_FIXTURE(client_fixture,
+                  "signaling: the back-off starts over once a registration has lasted") {
+  register_now();
+  for (int i = 0; i < 8; ++i) {  // taken and dropped, again and again
+    lose();
+    come_back();
+    grant();
+  }
+  while (client.poll_event()) {
+  }
+  lose();
+  CHECK(next_event<signaling_lost>()->retry_in > seconds{7});
+  come_back();
+  grant();
+  now += seconds{15};
+  lose();
+  CHECK(next_event<signaling_lost>()->retry_in <= std::chrono::milliseconds{250});
+}
+
+TEST_CASE_FIXTURE(client_fixture,
+                  "signaling: a clock that jumps costs a try, not the registration") {
+  register_now();
+  for (int i = 0; i < 3; ++i) {
+    lose();
+    now += std::chrono::hours{9};
+    client.handle_timeout(now);
+    drain();
+    client.opened(last(), {}, now);
+    now += std::chrono::hours{9};  // between the question and its answer
+    client.handle_timeout(now);
+    drain();
+    CHECK_FALSE(next_event<failure>());
+    come_back();
+    grant();
+    REQUIRE(client.registered());
   }
 }
 
 TEST_CASE_FIXTURE(client_fixture, "signaling: what waits for a lost connection is bounded") {
   register_now();
-  client.closed("away", now);
-  for (int i = 0; i < 1'000; ++i) client.send(signal::bye_message{"bob", {}, {}});
-  wait();
-  while (client.poll_output()) {
-  }
-  register_now();
-  int sent = 0;
-  while (next_output<signaling_send>()) ++sent;
-  CHECK(sent == 256 + 1);  // and the registration
+  lose("away");
+  for (int i = 0; i < 1'000; ++i) client.send(bye_to_bob());
+  come_back();
+  grant();
+  CHECK(byes() == 256);
 }
 
 TEST_CASE_FIXTURE(client_fixture, "signaling: nonsense from the server changes nothing") {
@@ -140,8 +273,9 @@ TEST_CASE_FIXTURE(client_fixture, "signaling: nonsense from the server changes n
   }
   for (const auto* text :
        {"", "{", "[]", R"({"type":"offer"})", R"({"type":"new-thing"})", "\xff"}) {
-    client.received(text, now);
+    client.received(last(), text, now);
   }
+  client.received(last() + 1, R"({"type":"going-away"})", now);  // no connection of ours
   CHECK(client.registered());
   CHECK_FALSE(client.poll_event());
 }
