@@ -6,10 +6,12 @@ usage: reconnect_test.py BIN_DIRECTORY [unittest arguments]
 """
 
 import concurrent.futures
+import contextlib
 import json
 import os
 import pathlib
 import random
+import signal
 import socket
 import subprocess
 import sys
@@ -17,29 +19,33 @@ import tempfile
 import threading
 import unittest
 
-BIN = pathlib.Path(sys.argv.pop(1)) if len(sys.argv) > 1 else None
-LIMIT = 60  # seconds that no step comes near
+from cli_test import BIN, LIMIT
 
 
 class Server:
-    """Can be killed and started again at the same address."""
+    """Can be ended and started again at the same address, with other options."""
 
-    def __init__(self):
+    def __init__(self, *options):
         self.folder = tempfile.TemporaryDirectory()
         self.address = "127.0.0.1:0"
-        self.start()
+        self.start(*options)
 
-    def start(self):
+    def start(self, *options):
         ready = pathlib.Path(self.folder.name, "ready.json")
         ready.unlink(missing_ok=True)
         self.process = subprocess.Popen(
             [BIN / "signaling-server", "--listen", self.address, "--stun", "127.0.0.1:0", "--admin", "none",
-             "--ready-file", ready], stderr=subprocess.PIPE, text=True)
+             "--ready-file", ready, *options], stderr=subprocess.PIPE, text=True)
         for _ in self.process.stderr:
             if ready.exists():
                 break
         self.url = json.loads(ready.read_text())["websocket"][0]
-        self.address = self.url.removeprefix("ws://").rstrip("/")
+        self.address = self.url.split("://")[1].rstrip("/")
+
+    def drain(self):
+        """Tells everybody that it is going away, and goes."""
+        self.process.terminate()
+        self.process.communicate(timeout=LIMIT)
 
     def kill(self):
         self.process.kill()
@@ -51,16 +57,19 @@ class Server:
 
 
 class Cable:
-    """Carries connections to the server until it is cut; then, if `plugged`, new ones."""
+    """Carries connections to a server until it is cut; then, if `plugged`, new ones."""
 
     def __init__(self, server):
-        host, port = server.address.rsplit(":", 1)
-        self.target = (host, int(port))
+        self.lead_to(server)
         self.plugged = True
         self.ends = []
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.url = f"ws://127.0.0.1:{self.listener.getsockname()[1]}"
         threading.Thread(target=self.accept, daemon=True).start()
+
+    def lead_to(self, server):
+        host, port = server.address.rsplit(":", 1)
+        self.target = (host, int(port))
 
     def accept(self):
         while True:
@@ -71,7 +80,11 @@ class Cable:
             if not self.plugged:
                 near.close()
                 continue
-            far = socket.create_connection(self.target)
+            try:
+                far = socket.create_connection(self.target)
+            except OSError:
+                near.close()
+                continue
             self.ends += [near, far]
             for a, b in ((near, far), (far, near)):
                 threading.Thread(target=self.carry, args=(a, b), daemon=True).start()
@@ -89,7 +102,8 @@ class Cable:
         ends, self.ends = self.ends, []
         for end in ends:
             end.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
-            end.shutdown(socket.SHUT_RDWR)
+            with contextlib.suppress(OSError):  # its other end has gone already
+                end.shutdown(socket.SHUT_RDWR)
             end.close()
 
     def close(self):
@@ -129,25 +143,75 @@ class Peer:
         self.lines.close()
 
 
-class Reconnect(unittest.TestCase):
+class WithServer(unittest.TestCase):
     def setUp(self):
-        self.server = Server()
-        self.addCleanup(self.server.close)
+        self.server = self.start_server()
+
+    def start_server(self, *options):
+        server = Server(*options)
+        self.addCleanup(server.close)
+        return server
 
     def peer(self, url, *arguments, **how):
         peer = Peer(url, *arguments, **how)
         self.addCleanup(peer.end)
         return peer
 
+    def pipe(self, *options, cable=None):
+        """A listener `host` and who is connected to it, with something said already."""
+        url = (cable or self.server).url
+        listener = self.peer(url, *options, "--id", "host", "listen", "--keep")
+        listener.wait_for("registered")
+        peer = self.peer(url, *options, "--id", "guest", "connect", "host")
+        self.say(peer, listener, b"before ")
+        return listener, peer
+
+    def say(self, source, sink, data):
+        source.process.stdin.write(data)
+        source.process.stdin.flush()
+        self.assertEqual(sink.process.stdout.read(len(data)), data)
+
+    def end_pipe(self, listener, peer):
+        for end in (peer, listener):
+            end.process.stdin.close()
+            end.process.stdin = None
+        self.assertEqual(peer.finish(), (0, b""))
+
     def cable(self):
         cable = Cable(self.server)
         self.addCleanup(cable.close)
         return cable
 
-    def check(self, name):
-        done = subprocess.run([BIN / "peer-cli", "-s", self.server.url, "--bind", "127.0.0.1", "check", name],
-                              capture_output=True, timeout=LIMIT)
+    def check(self, name, *options, server=None):
+        done = subprocess.run([BIN / "peer-cli", "-s", (server or self.server).url, "--bind", "127.0.0.1", *options,
+                               "check", name], capture_output=True, timeout=LIMIT)
         self.assertEqual(done.returncode, 0, done.stderr)
+
+
+class Reconnect(WithServer):
+    def test_a_server_that_goes_away_is_left_and_come_back_to(self):
+        listener, peer = self.pipe()
+        self.server.drain()
+        for end in (listener, peer):
+            self.assertIn("going away", end.wait_for("signaling-lost")["reason"])
+        self.say(peer, listener, b"meanwhile")
+        self.server.start()
+        for end, name in ((listener, "host"), (peer, "guest")):
+            self.assertTrue(end.wait_for("registered", peer_id=name)["again"])
+        self.say(listener, peer, b"after")
+        self.end_pipe(listener, peer)
+        self.check("host")
+
+    def test_an_interrupt_while_signaling_is_away_ends_both_ends_at_once(self):
+        listener, peer = self.pipe()
+        self.server.kill()
+        for end in (listener, peer):
+            end.wait_for("signaling-lost")
+        peer.process.send_signal(signal.SIGINT)
+        self.assertEqual(peer.finish()[0], 130)
+        listener.wait_for("closed")
+        listener.process.send_signal(signal.SIGINT)
+        self.assertEqual(listener.finish()[0], 130)
 
     def test_a_pipe_outlives_its_server_and_the_listener_is_found_again(self):
         listener = self.peer(self.server.url, "--id", "host", "listen", "--keep")
