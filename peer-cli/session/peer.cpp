@@ -49,7 +49,7 @@ void peer::start_link(bool offerer, const std::string& remote, std::string sessi
   config.agent.patience = std::min<duration>(config.agent.patience, config_.timeout * 3 / 4);
   link_ = std::make_unique<session::link>(std::move(config), own_, random_, now);
   ended_.reset();
-  described_ = outcome_told_ = repeated_ = false;
+  described_ = outcome_told_ = unheard_ = repeated_ = false;
   link_started_ = now;
   if (!config_.target) connect_deadline_ = now + config_.timeout;
   for (const auto& found : found_) link_->add_local(found.what, now);

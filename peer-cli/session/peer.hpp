@@ -160,6 +160,7 @@ class peer {
   void make_offer(time_point now);
   void send_description();
   void repeat_description();
+  void repeat_candidates();
   [[nodiscard]] static bool may_reply(std::optional<time_point>& last, time_point now);
   void start_link(bool offerer, const std::string& remote, std::string session, time_point now);
   void drop_link(std::optional<failure> why, time_point now);
@@ -216,6 +217,7 @@ class peer {
   bool gathered_ = false;
   bool described_ = false;  // our offer or answer is out: candidates trickle
   bool offered_ = false;
+  bool unheard_ = false;   // candidates of this link were refused: its peer was away
   bool repeated_ = false;  // what describes this link was sent again after a loss
   bool outcome_told_ = false;
   bool accepting_ = true;

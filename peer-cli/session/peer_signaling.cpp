@@ -123,6 +123,11 @@ void peer::repeat_description() {
   send_description();
 }
 
+void peer::repeat_candidates() {
+  for (const auto& found : found_) send_candidate(found.what);
+  if (gathered_) send_candidate(std::nullopt);
+}
+
 // Ten a second at most: others' offers and answers must not spend our own allowance at the server.
 bool peer::may_reply(std::optional<time_point>& last, time_point now) {
   if (last && now - *last < std::chrono::milliseconds{100}) return false;
@@ -162,9 +167,7 @@ void peer::handle_answer(const signal::answer_message& answer, time_point now) {
   const auto description = sdp::parse(answer.sdp);
   if (link_->has_remote()) {
     const bool again = description && link_->repeat_remote(*description, now);
-    if (!again || link_->connect_time() || !may_reply(last_repetition_, now)) return;
-    for (const auto& found : found_) send_candidate(found.what);
-    if (gathered_) send_candidate(std::nullopt);
+    if (again && !link_->connect_time() && may_reply(last_repetition_, now)) repeat_candidates();
     return;
   }
   const auto wrong = description ? link_->set_remote(*description, now)
@@ -173,6 +176,8 @@ void peer::handle_answer(const signal::answer_message& answer, time_point now) {
     drop_link(failure{exit_status::peer_absent, "bad-answer",
                       "the answer of '" + answer.peer + "' " + *wrong},
               now);
+  } else if (std::exchange(unheard_, false)) {
+    repeat_candidates();
   }
 }
 
@@ -213,9 +218,10 @@ void peer::handle_bye(const signal::bye_message& bye, time_point now) {
 void peer::handle_error(const signal::error_message& error, time_point now) {
   const bool ours = link_ && error.target == link_->remote_id();
   if (!ours || link_->connect_time()) return;  // once a path stands, signaling can't hurt it
-  // Whoever is away for a moment asks again for what it has missed.
-  if (error.request && error.request != "offer" && error.request != "answer") return;
+  // Whoever is away for a moment speaks again as soon as it is back.
   const bool away = error.code == "peer-not-found" || error.code == "cluster-unavailable";
+  if (error.request == "candidate") unheard_ = unheard_ || away;
+  if (error.request && error.request != "offer" && error.request != "answer") return;
   if (repeated_ && (away || link_->has_remote())) {
     if (!link_->has_remote()) repeat_at_ = now + std::chrono::seconds{1};
   } else if (error.code == "peer-not-found") {
