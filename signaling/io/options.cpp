@@ -1,27 +1,49 @@
 #include "signaling/io/options.hpp"
 
 #include <algorithm>
-#include <array>
 #include <charconv>
-#include <fstream>
+#include <iterator>
+#include <map>
+#include <memory>
 #include <sstream>
 #include <thread>
-#include <utility>
+#include <type_traits>
 
 #include <CLI/CLI.hpp>
+
+#include "signaling/io/config_file.hpp"
+#include "signaling/io/raw_options.hpp"
 
 namespace nat::signaling::io {
 
 namespace {
 
-struct raw_options {
-  std::vector<std::string> listen, stun, proxies, relay_allow, relay_deny, alternates;
-  std::string external, admin = "127.0.0.1:9090", format = "text", secret_file,
-                        relay_ports = "49152-65535";
-  bool no_stun = false, turn = false, no_turn = false;
-  double register_timeout = 10, idle_timeout = 60, resume_window = 30;
-  std::string cluster, cluster_password_file;
-};
+constexpr std::uint64_t max_count = 1'000'000'000'000, max_seconds = 1'000'000;
+
+// CLI11 by itself makes of -1 a size_t that limits nothing, and of "" a zero, which here is no
+// limit.
+template <class Number>
+CLI::Validator within(Number low, Number high) {
+  return {[low, high](const std::string& text) -> std::string {
+            Number value{};
+            const auto* end = text.data() + text.size();
+            const auto [stop, error] = std::from_chars(text.data(), end, value);
+            if (error == std::errc{} && stop == end && value >= low && value <= high) return {};
+            return '"' + text + "\" is not a " + (std::is_integral_v<Number> ? "whole " : "") +
+                   "number from " + std::to_string(std::uint64_t(low)) + " to " +
+                   std::to_string(std::uint64_t(high));
+          },
+          ""};
+}
+
+// An option that a script's empty variable was given to would silently not be there: any peer let
+// in, for --token-file.
+CLI::Validator not_empty() {
+  return {[](const std::string& text) -> std::string {
+            return text.empty() ? "is empty: leave it out for the default" : "";
+          },
+          ""};
+}
 
 void add_addresses(CLI::App& app, options& out, raw_options& raw) {
   app.add_option("--listen", raw.listen,
@@ -45,7 +67,7 @@ void add_addresses(CLI::App& app, options& out, raw_options& raw) {
                  "who may register: a token a line, then the names it may take (* for anything); "
                  "SIGHUP reads it again; or SIGNALING_TOKENS, the lines themselves [anyone]")
       ->type_name("FILE");
-  app.add_option("--allow-origin", out.allowed_origins,
+  app.add_option("--allow-origin", raw.origins,
                  "pages that may connect, e.g. https://app.example.net; repeatable [all]")
       ->type_name("ORIGIN");
   app.add_option("--trusted-proxy", raw.proxies,
@@ -84,14 +106,17 @@ void add_relay(CLI::App& app, options& out, raw_options& raw) {
                           "environment, the secret itself [random]"),
            "FILE");
   in_group(app.add_option("--max-allocations", out.max_allocations, "relayed addresses in all")
+               ->check(within<std::uint64_t>(0, max_count))
                ->capture_default_str(),
            "N");
   in_group(app.add_option("--max-allocations-per-name", out.max_allocations_per_name,
                           "of one registered name")
+               ->check(within<std::uint64_t>(0, max_count))
                ->capture_default_str(),
            "N");
   in_group(app.add_option("--max-allocations-per-address", out.max_allocations_per_address,
                           "of one client's IPv4 address or IPv6 /64")
+               ->check(within<std::uint64_t>(0, max_count))
                ->capture_default_str(),
            "N");
 }
@@ -148,10 +173,15 @@ void add_signed_tokens(CLI::App& app, options& out) {
 
 void add_limits(CLI::App& app, options& out, raw_options& raw) {
   const auto add = [&](const char* name, auto& value, const char* help, const char* unit) {
-    app.add_option(name, value, help)
-        ->type_name(unit)
-        ->capture_default_str()
-        ->group("Limits (0 means none)");
+    auto* option = app.add_option(name, value, help)
+                       ->type_name(unit)
+                       ->capture_default_str()
+                       ->group("Limits (0 means none)");
+    if constexpr (std::is_integral_v<std::remove_reference_t<decltype(value)>>) {
+      option->check(within<std::uint64_t>(0, max_count));
+    } else {
+      option->check(within<double>(0, max_seconds));
+    }
   };
   auto& l = out.limits;
   add("--max-connections", l.max_connections, "connections in all", "N");
@@ -176,177 +206,73 @@ void add_limits(CLI::App& app, options& out, raw_options& raw) {
 void add_rest(CLI::App& app, options& out, raw_options& raw) {
   app.add_option("--threads", out.threads, "event loops [number of cores]")
       ->type_name("N")
-      ->check(CLI::Range(1U, 256U));
+      ->check(within<std::uint64_t>(1, 256));
   app.add_option("--log-level", out.log_level, "trace, debug, info, warn, error or off")
       ->check(CLI::IsMember({"trace", "debug", "info", "warn", "error", "critical", "off"}))
       ->capture_default_str();
   app.add_option("--log-format", raw.format, "text or json")
       ->check(CLI::IsMember({"text", "json"}))
       ->capture_default_str();
-  app.add_flag("--check-config", out.check_only, "say whether the options are good, and end");
+  app.add_flag("--check-config", out.check_only, "say whether the options are good, and end")
+      ->configurable(false);
   app.set_config("--config", "", "read options from a TOML file");
   app.allow_config_extras(CLI::config_extras_mode::error);
-}
-
-endpoint endpoint_from(const std::string& option, const std::string& text) {
-  if (const auto parsed = parse_endpoint(text)) return *parsed;
-  throw CLI::ValidationError(option, "\"" + text +
-                                         "\" is not an address and port such as 192.0.2.1:8080 or "
-                                         "[2001:db8::1]:8080");
-}
-
-std::chrono::milliseconds seconds_from(const char* option, double seconds) {
-  if (!(seconds >= 0 && seconds <= 1e6)) {
-    throw CLI::ValidationError(option, "must be a number of seconds from 0 to 1000000");
+  for (auto* o : app.get_options([](const auto* any) { return any->get_expected_min() > 0; })) {
+    o->check(not_empty());
   }
-  return std::chrono::milliseconds(static_cast<std::int64_t>(seconds * 1000));
 }
 
-void check_rate(const char* option, double per_second) {
-  if (!(per_second >= 0)) throw CLI::ValidationError(option, "must be 0 or more");
-}
+// Where in the file an option stands that the command line leaves to it: by its name, file:line.
+using config_places = std::map<std::string, std::string, std::less<>>;
 
-std::string secret_from(const char* option, const std::string& file, const char* variable) {
-  if (file.empty()) {
-    const char* given = std::getenv(variable);
-    return given ? given : "";
-  }
-  std::ifstream in(file, std::ios::binary);
-  std::stringstream content;
-  if (!in || !(content << in.rdbuf())) {
-    throw CLI::ValidationError(option, "failed to read a secret from " + file);
-  }
-  auto secret = content.str();
-  secret.erase(secret.find_last_not_of(" \t\r\n") + 1);
-  if (secret.empty()) throw CLI::ValidationError(option, file + " holds no secret");
-  return secret;
-}
+class config_reader final : public CLI::Config {
+ public:
+  config_reader(const CLI::App& app, config_places& places) : app_(app), places_(places) {}
 
-void check_url(const std::string& url) {
-  for (const std::string_view scheme : {"stun:", "stuns:", "turn:", "turns:"}) {
-    if (url.starts_with(scheme) && url.size() > scheme.size()) return;
-  }
-  throw CLI::ValidationError("--ice-server", "\"" + url + "\" is not a stun: or turn: URL");
-}
+  std::string to_config(const CLI::App*, bool, bool, std::string) const override { return {}; }
 
-std::vector<turn::prefix> prefixes_from(const char* option, const std::vector<std::string>& all) {
-  std::vector<turn::prefix> out;
-  for (const auto& text : all) {
-    const auto prefix = turn::parse_prefix(text);
-    if (!prefix) {
-      throw CLI::ValidationError(
-          option, "\"" + text + "\" is not a CIDR prefix such as 192.0.2.0/24 or 2001:db8::/32");
+  std::vector<CLI::ConfigItem> from_config(std::istream& in) const override {
+    const auto file = app_.get_config_ptr()->as<std::string>();
+    const std::string text{std::istreambuf_iterator<char>(in), {}};
+    const auto entries = read_config(text, file, keys());
+    if (!entries) throw CLI::ConfigError(entries.error());
+    std::vector<CLI::ConfigItem> out;
+    for (const auto& e : *entries) {
+      out.push_back({.parents = {}, .name = e.name, .inputs = e.values});
+      if (app_.get_option("--" + e.name)->empty()) {
+        places_[e.name] = file + ':' + std::to_string(e.line);
+      }
     }
-    out.push_back(*prefix);
+    return out;
   }
-  return out;
-}
 
-std::optional<std::uint16_t> port_from(std::string_view text) {
-  std::uint16_t port = 0;
-  const auto [stop, error] = std::from_chars(text.data(), text.data() + text.size(), port);
-  if (error != std::errc{} || stop != text.data() + text.size() || port == 0) return std::nullopt;
-  return port;
-}
+ private:
+  [[nodiscard]] std::vector<config_key> keys() const {
+    std::vector<config_key> out;
+    for (const auto* o : app_.get_options()) {
+      if (o->get_configurable()) out.push_back({o->get_lnames().at(0), kind_of(*o)});
+    }
+    return out;
+  }
+  static config_key::kind kind_of(const CLI::Option& o) {
+    if (o.get_expected_min() == 0) return config_key::kind::flag;
+    if (o.get_expected_max() > 1) return config_key::kind::list;
+    const auto unit = o.get_type_name();
+    return unit == "N" || unit == "SECONDS" ? config_key::kind::number : config_key::kind::text;
+  }
 
-// RFC 5780, 4.1 and 6: another address and another port than the primary's, which has to be known.
-void interpret_alternates(options& out, const raw_options& raw) {
-  constexpr auto option = "--stun-alternate";
-  std::array<bool, 2> seen{};
-  for (const auto& text : raw.alternates) {
-    const auto alternate = endpoint_from(option, text);
-    if (std::exchange(seen[alternate.ip.v4 ? 0 : 1], true)) {
-      throw CLI::ValidationError(option, "is taken once for IPv4 and once for IPv6");
-    }
-    const auto primary = std::ranges::find_if(out.stun, [&](const endpoint& e) {
-      return e.ip.v4 == alternate.ip.v4 && !is_unspecified(e.ip);
-    });
-    if (primary == out.stun.end()) {
-      throw CLI::ValidationError(option,
-                                 "needs the first address by name: --stun ADDR:PORT with an "
-                                 "address of the same family, not a wildcard");
-    }
-    if (is_unspecified(alternate.ip) || alternate.ip == primary->ip ||
-        (alternate.port == primary->port && alternate.port != 0)) {
-      throw CLI::ValidationError(
-          option, "must differ from " + to_string(*primary) + " in address and in port");
-    }
-    if (out.external_address) {
-      throw CLI::ValidationError(option,
-                                 "can't be had behind --external-address: clients would be "
-                                 "told addresses that they can't reach");
-    }
-    out.stun_alternate.push_back(alternate);
-  }
-}
+  const CLI::App& app_;
+  config_places& places_;
+};
 
-void interpret_relay(options& out, const raw_options& raw) {
-  if (raw.turn && raw.no_turn) throw CLI::ValidationError("--no-turn", "contradicts --turn");
-  if (raw.turn && raw.no_stun) {
-    throw CLI::ValidationError("--turn", "needs the sockets of --stun, which --no-stun takes away");
-  }
-  out.turn = !raw.no_turn && !raw.no_stun;
-  const std::string_view ports = raw.relay_ports;
-  const auto dash = ports.find('-');
-  const auto low = port_from(ports.substr(0, dash));
-  const auto high = dash == std::string_view::npos ? low : port_from(ports.substr(dash + 1));
-  if (!low || !high || *low > *high) {
-    throw CLI::ValidationError("--relay-ports", "\"" + raw.relay_ports +
-                                                    "\" is not a range of ports such as "
-                                                    "49152-65535");
-  }
-  out.relay_low = *low;
-  out.relay_high = *high;
-  out.relay_allow = prefixes_from("--relay-allow", raw.relay_allow);
-  out.relay_deny = prefixes_from("--relay-deny", raw.relay_deny);
-}
-
-void interpret_cluster(options& out, const raw_options& raw) {
-  if (!raw.cluster.empty()) {
-    const auto url = parse_cluster_url(raw.cluster);
-    if (!url) throw CLI::ValidationError("--cluster", url.error());
-    out.cluster = *url;
-  }
-  out.cluster_password = secret_from("--cluster-password-file", raw.cluster_password_file,
-                                     "SIGNALING_CLUSTER_PASSWORD");
-}
-
-void interpret(options& out, const raw_options& raw) {
-  out.listen_given = !raw.listen.empty();
-  out.stun_given = !raw.stun.empty();
-  const std::vector<std::string> ws{"0.0.0.0:8080", "[::]:8080"}, stun{"0.0.0.0:3478", "[::]:3478"};
-  for (const auto& text : out.listen_given ? raw.listen : ws) {
-    out.listen.push_back(endpoint_from("--listen", text));
-  }
-  if (raw.no_stun && out.stun_given) {
-    throw CLI::ValidationError("--no-stun", "contradicts --stun");
-  }
-  if (!raw.no_stun) {
-    for (const auto& text : out.stun_given ? raw.stun : stun) {
-      out.stun.push_back(endpoint_from("--stun", text));
-    }
-  }
-  if (raw.admin != "none") out.admin = endpoint_from("--admin", raw.admin);
-  if (!raw.external.empty()) {
-    out.external_address = parse_address(raw.external);
-    if (!out.external_address) {
-      throw CLI::ValidationError("--external-address",
-                                 "\"" + raw.external + "\" is not an address");
-    }
-  }
-  out.trusted_proxies = prefixes_from("--trusted-proxy", raw.proxies);
-  interpret_relay(out, raw);
-  interpret_alternates(out, raw);
-  for (const auto& url : out.ice_servers) check_url(url);
-  out.turn_secret = secret_from("--turn-secret-file", raw.secret_file, "TURN_SECRET");
-  interpret_cluster(out, raw);
-  if (const char* tokens = std::getenv("SIGNALING_TOKENS")) out.tokens = tokens;
-  out.format = raw.format == "json" ? log_format::json : log_format::text;
-  check_rate("--messages-per-second", out.limits.messages_per_second);
-  check_rate("--connections-per-second-per-address", out.limits.connections_per_second_per_address);
-  out.limits.register_timeout = seconds_from("--register-timeout", raw.register_timeout);
-  out.limits.idle_timeout = seconds_from("--idle-timeout", raw.idle_timeout);
-  out.limits.resume_window = seconds_from("--resume-window", raw.resume_window);
+// The file and line of the first option that the message names, if it stands in a file.
+std::string place_of(std::string_view message, const config_places& places) {
+  const auto start = message.find("--");
+  if (start == message.npos) return {};
+  auto name = message.substr(start + 2);
+  name = name.substr(0, name.find_first_not_of("abcdefghijklmnopqrstuvwxyz-"));
+  const auto found = places.find(name);
+  return found == places.end() ? "" : found->second + ": ";
 }
 
 // CLI11 writes its messages over several lines; one is promised.
@@ -363,11 +289,13 @@ std::string one_line(std::string text) {
 std::expected<options, early_exit> read_options(int argc, const char* const* argv) {
   options out;
   raw_options raw;
+  config_places places;
   out.threads = std::max(1U, std::thread::hardware_concurrency());
   CLI::App app("Lets peers find each other: forwards offers, answers and candidates between them.",
                "signaling-server");
   app.set_version_flag("--version", "signaling-server " NAT_VERSION);
   app.option_defaults()->always_capture_default(false);
+  app.config_formatter(std::make_shared<config_reader>(app, places));
   add_addresses(app, out, raw);
   add_relay(app, out, raw);
   add_tls(app, out);
@@ -384,8 +312,9 @@ std::expected<options, early_exit> read_options(int argc, const char* const* arg
     app.exit(wanted, text, ignored);
     return std::unexpected(early_exit{0, text.str()});
   } catch (const CLI::Error& wrong) {
-    return std::unexpected(early_exit{
-        2, "signaling-server: " + one_line(wrong.what()) + " (see signaling-server --help)\n"});
+    const auto what = one_line(wrong.what());
+    return std::unexpected(early_exit{2, "signaling-server: " + place_of(what, places) + what +
+                                             " (see signaling-server --help)\n"});
   }
 }
 

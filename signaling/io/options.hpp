@@ -34,7 +34,7 @@ struct options {
   std::optional<std::string> tokens;     // SIGNALING_TOKENS
   std::vector<std::string> jwt_keys;     // files
   std::string jwt_audience, jwt_names_claim = "sub";
-  std::vector<std::string> allowed_origins;
+  std::vector<std::string> allowed_origins;  // as browsers write them
   std::vector<turn::prefix> trusted_proxies;
   std::optional<cluster_url> cluster;
   std::string cluster_password;

@@ -397,7 +397,7 @@ TEST_CASE("behind a trusted proxy, connections count for the clients that it nam
 }
 
 TEST_CASE("pages of other origins are turned away, programs are not") {
-  server_process server({"--allow-origin", "https://good.example"});
+  server_process server({"--allow-origin", "https://Good.example:443/"});
   const auto status = [&](const std::string& header) {
     raw_client c(server.websocket, raw_client::start::tcp_only);
     c.send_raw(std::string(upgrade_request) + header + "\r\n");
@@ -420,7 +420,12 @@ TEST_CASE("--check-config reads what a start would read, and starts nothing") {
   std::ofstream(file) << "no-such-option = 3\n";
   const auto unknown = run_server({"--check-config", "--config", file});
   CHECK(unknown.status == 2);
-  CHECK_MESSAGE(unknown.errors.contains("no-such-option"), unknown.errors);
+  CHECK_MESSAGE(unknown.errors.contains(file.string() + ":1: \"no-such-option\""), unknown.errors);
+  std::ofstream(file) << "threads = 1\nmax-connections = -1\n";
+  const auto negative = run_server({"--check-config", "--config", file});
+  CHECK(negative.status == 2);
+  CHECK_MESSAGE(negative.errors.contains(file.string() + ":2: --max-connections: \"-1\""),
+                negative.errors);
   std::filesystem::remove(file);
 }
 
@@ -440,6 +445,8 @@ TEST_CASE("what can't start says why in one line, with status 2") {
   check({"--listen", "nonsense"}, "--listen");
   check({"--nonsense"}, "--nonsense");
   check({"--threads", "0"}, "--threads");
+  check({"--max-connections", "-1"}, "--max-connections");
+  check({"--allow-origin", "app.example"}, "--allow-origin");
   check({"--idle-timeout", "-1"}, "--idle-timeout");
   check({"--turn-secret-file", "/nonexistent"}, "/nonexistent");
   check({"--trusted-proxy", "10.0.0.0/33"}, "10.0.0.0/33");
