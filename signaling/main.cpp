@@ -15,6 +15,7 @@ int main(int argc, char** argv) {
   // and take it back, page by page.
   constexpr int most_kept_free = 16 << 20;
   ::mallopt(M_TRIM_THRESHOLD, most_kept_free);
+  hold_signals();
   try {
     const auto options = read_options(argc, argv);
     if (!options) {

@@ -2,9 +2,10 @@
 
 #include <sys/resource.h>
 
+#include <signal.h>
+
 #include <algorithm>
 #include <array>
-#include <csignal>
 #include <thread>
 
 #include <boost/asio/signal_set.hpp>
@@ -18,6 +19,7 @@
 #include "signaling/io/event_loop.hpp"
 #include "signaling/io/ready_file.hpp"
 #include "signaling/io/relay_config.hpp"
+#include "signaling/io/service_manager.hpp"
 #include "signaling/io/shared_ledger.hpp"
 #include "signaling/io/tls_files.hpp"
 
@@ -35,6 +37,13 @@ void raise_descriptor_limit() {
   if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
   limit.rlim_cur = limit.rlim_max;
   ::setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+sigset_t handled_signals() {
+  sigset_t all;
+  ::sigemptyset(&all);
+  for (const int number : {SIGTERM, SIGINT, SIGHUP}) ::sigaddset(&all, number);
+  return all;
 }
 
 class server {
@@ -62,7 +71,7 @@ class server {
     listen_admin();
     plan_announcement();
     serve_relays();
-    use(files);
+    use(files, [] {});
   }
 
   int run() {
@@ -73,6 +82,8 @@ class server {
     for (std::size_t i = 1; i < loops_.size(); ++i) {
       threads.emplace_back([this, i] { loops_[i]->run(); });
     }
+    const auto held = handled_signals();
+    ::pthread_sigmask(SIG_UNBLOCK, &held, nullptr);  // in this thread; it takes them all
     loops_[0]->run();
     for (auto& t : threads) t.join();
     log_info("stopped");
@@ -255,8 +266,10 @@ class server {
       log_info("listening on http://" + to_string(*addresses_.admin) + " (admin)");
     if (!options_.ready_file.empty()) write_ready_file(options_.ready_file, addresses_);
     log_info("ready");
+    tell_ready();
   }
 
+  // Also for those that came before there was a server.
   void wait_for_signal(boost::asio::signal_set& signals) {
     signals.async_wait([this, &signals](boost::system::error_code stopped, int number) {
       if (stopped) return;
@@ -277,24 +290,33 @@ class server {
   };
   file_contents read_files() { return {read_access(options_, random_), read_tls(options_)}; }
 
-  // `in_force` is let go of once every loop goes by them.
-  void use(const file_contents& files, const std::shared_ptr<void>& in_force = nullptr) {
+  // `in_force` is called on the first loop once every loop goes by them.
+  void use(const file_contents& files, const std::function<void()>& in_force) {
     const auto plan = announcement_with(files.tls.get());
+    const auto missing = std::make_shared<std::size_t>(loops_.size());
     for (auto& loop : loops_) {
-      loop->post([&l = *loop, files, plan, in_force] {
+      loop->post([this, &l = *loop, files, plan, in_force, missing] {
         l.announce(plan);
         l.use_access(files.access);
         l.use_tls(files.tls);
+        loops_[0]->post([in_force, missing] {
+          if (--*missing == 0) in_force();
+        });
       });
     }
   }
 
   // What can't be read leaves in force all that was read before.
   void reload() {
+    tell_reloading();
     try {
-      use(read_files(), {nullptr, [](void*) { log_info("reloaded"); }});
+      use(read_files(), [this] {
+        log_info("reloaded");
+        if (!draining_) tell_ready();
+      });
     } catch (const startup_error& wrong) {
       log_error("not reloaded: " + wrong.message);
+      if (!draining_) tell_ready("not reloaded: " + wrong.message);
     }
   }
 
@@ -386,8 +408,13 @@ void check(const options& o) {
   (void)read_tls(o);
 }
 
+void hold_signals() {
+  const auto all = handled_signals();
+  ::pthread_sigmask(SIG_BLOCK, &all, nullptr);
+}
+
 int serve(const options& o) {
-  std::signal(SIGPIPE, SIG_IGN);
+  ::signal(SIGPIPE, SIG_IGN);
   raise_descriptor_limit();
   server s(o);
   return s.run();

@@ -7,6 +7,10 @@
 
 namespace nat::signaling::io {
 
+// First of all, and before there is any thread: SIGHUP, which would end the process, SIGTERM and
+// SIGINT wait until serve() can act on them.
+void hold_signals();
+
 // Runs until it is told to stop; the exit status. Throws startup_error where it can't start.
 [[nodiscard]] int serve(const options&);
 
