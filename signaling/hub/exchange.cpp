@@ -58,7 +58,7 @@ std::uint32_t exchange::connect(const arrival& from, time_point now) {
   ++stats_.opened;
   ++stats_.connections;
   schedule(slot);
-  if (draining_) close(slot, closing::draining, now);
+  if (departure_) close(slot, closing::draining, now);
   return slot;
 }
 

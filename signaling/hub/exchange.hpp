@@ -118,8 +118,9 @@ class exchange {
 
   // Wall-clock time for the credentials' expiry.
   void handle_unix_time(std::int64_t seconds) noexcept { unix_now_ = seconds; }
-  // Tells everybody to go elsewhere, and closes.
-  void drain(time_point now);
+  // Tells everybody to go elsewhere, and closes: a share at a time, so that all are told within
+  // about `over` (few of them at once) and do not come back in one wave.
+  void drain(time_point now, duration over = {});
 
   [[nodiscard]] std::optional<output> poll_output();
   [[nodiscard]] std::optional<envelope> poll_envelope();
@@ -170,6 +171,7 @@ class exchange {
 
   // Ends and deadlines (exchange_closing.cpp).
   void close(std::uint32_t slot, closing, time_point now);
+  void send_away(time_point now);
   void let_go(std::uint32_t slot, ending, time_point now);
   void look_after(std::uint32_t slot, time_point now);
   [[nodiscard]] std::optional<time_point> deadline_of(const client&) const;
@@ -201,7 +203,15 @@ class exchange {
   std::deque<envelope> envelopes_;
   counters stats_;
   std::int64_t unix_now_ = 0;
-  bool draining_ = false;
+  struct departure {
+    time_point begun;
+    duration over;
+    std::size_t clients;  // of the beginning
+    std::size_t told = 0;
+    std::uint32_t next = 0;          // the first slot that has not been looked at
+    std::optional<time_point> at{};  // the next share; nullopt: all are told
+  };
+  std::optional<departure> departure_;  // it drains
 };
 
 }  // namespace nat::hub

@@ -1,5 +1,8 @@
 // The exchange's ends: deadlines, closing, draining.
 
+#include <algorithm>
+#include <cmath>
+
 #include "protocol/base/ensure.hpp"
 #include "signaling/hub/exchange.hpp"
 
@@ -8,6 +11,10 @@ namespace nat::hub {
 namespace {
 
 using websocket::close_code;
+using namespace std::chrono_literals;
+
+constexpr auto departure_step = 250ms;
+constexpr std::size_t min_departures = 64;  // in one step
 
 close_code code_for(closing why) noexcept {
   switch (why) {
@@ -85,12 +92,29 @@ void exchange::handle_closed(std::uint32_t slot, ending how, time_point now) {
   drop_stale_deadlines();
 }
 
-void exchange::drain(time_point now) {
+void exchange::drain(time_point now, duration over) {
   rewind_outputs();
-  draining_ = true;
-  for (std::uint32_t slot = 0; slot < clients_.size(); ++slot) {
-    if (clients_[slot].connected) close(slot, closing::draining, now);
+  departure_ = {.begun = now, .over = over, .clients = stats_.connections, .at = now};
+  send_away(now);
+}
+
+// The share of the time that has passed with this step; a step that comes late is a larger one.
+void exchange::send_away(time_point now) {
+  if (!departure_ || !departure_->at || now < *departure_->at) return;
+  auto& d = *departure_;
+  const auto passed = now - d.begun + departure_step;
+  auto share = std::max(min_departures, d.clients);
+  if (passed < d.over) {
+    const auto part = static_cast<double>(passed.count()) / static_cast<double>(d.over.count());
+    share = static_cast<std::size_t>(std::ceil(part * static_cast<double>(d.clients)));
+    share = std::max(share, d.told + min_departures);
   }
+  for (; d.next < clients_.size() && d.told < share; ++d.next) {
+    if (!clients_[d.next].connected || clients_[d.next].closing) continue;
+    close(d.next, closing::draining, now);
+    ++d.told;
+  }
+  d.at = d.next < clients_.size() ? std::optional(now + departure_step) : std::nullopt;
 }
 
 std::optional<time_point> exchange::deadline_of(const client& c) const {
@@ -110,12 +134,13 @@ void exchange::schedule(std::uint32_t slot) {
 }
 
 std::optional<time_point> exchange::next_timeout() const {
-  return deadlines_.next();
+  return earlier(deadlines_.next(), departure_ ? departure_->at : std::nullopt);
 }
 
 void exchange::handle_timeout(time_point now) {
   rewind_outputs();
   if (fenced_off(now)) return;
+  send_away(now);
   while (const auto due = deadlines_.pop_due(now)) {
     const auto& c = clients_[due->slot];
     if (c.connected && !c.closing && c.serial == due->serial) look_after(due->slot, now);

@@ -306,12 +306,12 @@ void event_loop::note_lag(duration late) {
   worst_lag_[0] = std::max(worst_lag_[0], late);
 }
 
-void event_loop::drain(std::function<void()> on_empty) {
+void event_loop::drain(duration over, std::function<void()> on_empty) {
   for (auto& l : listeners_) l->close();
   for (auto& c : connections_) {
     if (c && c->state() == connection::phase::upgrading) c->abort();
   }
-  exchange_.drain(now_);
+  exchange_.drain(now_, over);
   carry_out();
   on_empty_ = std::move(on_empty);
 }

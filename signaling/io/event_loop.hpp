@@ -72,7 +72,7 @@ class event_loop {
   [[nodiscard]] bool turned(time_point now) const noexcept;
 
   // On this loop's thread.
-  void drain(std::function<void()> on_empty);
+  void drain(duration over, std::function<void()> on_empty);
   void use_access(std::shared_ptr<const hub::access> policy) {
     exchange_.use_access(std::move(policy));
   }

@@ -79,6 +79,12 @@ void add_addresses(CLI::App& app, options& out, raw_options& raw) {
   app.add_option("--ready-file", out.ready_file,
                  "write the real addresses there, as JSON, once ready")
       ->type_name("FILE");
+  app.add_option("--drain-delay", raw.drain_delay,
+                 "at SIGTERM, how long /readyz says 503 before clients are sent away; a second "
+                 "SIGTERM ends at once")
+      ->type_name("SECONDS")
+      ->check(within<double>(0, max_seconds))
+      ->capture_default_str();
 }
 
 void add_relay(CLI::App& app, options& out, raw_options& raw) {

@@ -2,6 +2,7 @@
 
 // The command line of signaling-server (CLI.md).
 
+#include <chrono>
 #include <cstdint>
 #include <expected>
 #include <optional>
@@ -44,6 +45,7 @@ struct options {
   log_format format = log_format::text;
   hub::limits limits;
   std::string ready_file;
+  std::chrono::milliseconds drain_delay{0};
   bool check_only = false;  // say whether all this is good, and end
 };
 

@@ -179,6 +179,7 @@ void interpret(options& out, const raw_options& raw) {
   interpret_cluster(out, raw);
   if (const char* tokens = std::getenv("SIGNALING_TOKENS")) out.tokens = tokens;
   out.format = raw.format == "json" ? log_format::json : log_format::text;
+  out.drain_delay = seconds_from(raw.drain_delay);
   out.limits.register_timeout = seconds_from(raw.register_timeout);
   out.limits.idle_timeout = seconds_from(raw.idle_timeout);
   out.limits.resume_window = seconds_from(raw.resume_window);

@@ -301,5 +301,50 @@ TEST_CASE("deadlines of connections that came and went do not pile up") {
   CHECK(s.closed(keep) == "silent");
 }
 
+TEST_CASE("a drain sends many away in shares, a few at once, and all of them in time") {
+  limits l;
+  l.idle_timeout = {};
+  switchboard s(l);
+  std::vector<client_id> all;
+  for (int i = 0; i < 3000; ++i) all.push_back(s.join("p" + std::to_string(i)));
+  const auto told = [&] {
+    return std::ranges::count_if(all, [&](client_id c) { return s.closed(c) == "draining"; });
+  };
+  s.exchanges[0]->drain(s.now, 3s);
+  s.carry_out();
+  std::vector<std::ptrdiff_t> waves{told()};
+  s.say(all.back(), offer("p2999", "still here"));
+  CHECK(s.heard(all.back()).contains("still here"));
+  CHECK(s.closed(s.connect()) == "draining");  // who comes to a server that goes
+  const auto begun = s.now;
+  for (auto before = told(); before < 3000; before = told()) {
+    const auto next = s.exchanges[0]->next_timeout();
+    REQUIRE(next.has_value());
+    s.run_until(*next);
+    waves.push_back(told() - before);
+  }
+  CHECK(s.now - begun < 3s);
+  CHECK(waves.size() == 12);
+  CHECK(std::ranges::max(waves) <= 250);
+  CHECK(s.exchanges[0]->stats().connections == 0);
+
+  switchboard few(l);
+  for (int i = 0; i < 60; ++i) few.join("p" + std::to_string(i));
+  few.exchanges[0]->drain(few.now, 3s);
+  few.carry_out();
+  CHECK(few.exchanges[0]->stats().connections == 0);
+}
+
+TEST_CASE("a drain whose steps come late tells all of them in time nevertheless") {
+  switchboard s;
+  for (int i = 0; i < 3000; ++i) s.join("p" + std::to_string(i));
+  s.exchanges[0]->drain(s.now, 3s);
+  s.carry_out();
+  s.pass(2s);
+  CHECK(s.exchanges[0]->stats().connections < 1000);
+  s.pass(1s);
+  CHECK(s.exchanges[0]->stats().connections == 0);
+}
+
 }  // namespace
 }  // namespace nat::hub
