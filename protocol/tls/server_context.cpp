@@ -144,6 +144,16 @@ bool server_context::covers(const std::string& name) const {
                          nullptr) == 1;
 }
 
+std::int64_t server_context::expires() const {
+  int days = 0, seconds = 0;
+  const std::unique_ptr<ASN1_TIME, freed_by<ASN1_TIME_free>> epoch(ASN1_TIME_set(nullptr, 0));
+  ensure(epoch != nullptr);
+  const X509* own = SSL_CTX_get0_certificate(handles_->context.get());
+  // Of a time that is none, OpenSSL says so, and the certificate is as good as expired.
+  if (ASN1_TIME_diff(&days, &seconds, epoch.get(), X509_get0_notAfter(own)) != 1) return 0;
+  return std::int64_t{days} * 86'400 + seconds;
+}
+
 server_context::server_context(std::unique_ptr<handles> h) : handles_(std::move(h)) {}
 server_context::~server_context() = default;
 server_context::server_context(server_context&&) noexcept = default;

@@ -4,6 +4,7 @@
 // rules, and the keys of its session tickets. Immutable once made, so any thread may use it, and
 // its connections keep it alive.
 
+#include <cstdint>
 #include <expected>
 #include <memory>
 #include <string>
@@ -32,6 +33,9 @@ class server_context {
   [[nodiscard]] subject is_for() const;
   // A client that wants this name accepts it (RFC 6125, 6.4), by a wildcard too.
   [[nodiscard]] bool covers(const std::string& name) const;
+
+  // When it ends, in Unix time.
+  [[nodiscard]] std::int64_t expires() const;
 
   struct handles;  // OpenSSL's, for the connection's body
   [[nodiscard]] const handles& native() const { return *handles_; }

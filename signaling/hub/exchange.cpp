@@ -106,7 +106,6 @@ void exchange::handle_text(std::uint32_t slot, std::string_view text, time_point
            why.target.value_or(""));
     return;
   }
-  ++stats_.requests[static_cast<std::size_t>(parsed->type)];
   if (parsed->type == request_type::register_) return registers(slot, *parsed, now);
   if (clients_[slot].name.empty()) {
     return refuse(slot, error_code::not_registered, "Register first.", parsed->type, parsed->peer);
@@ -143,6 +142,7 @@ void exchange::grant(std::uint32_t slot, std::string_view name, std::uint64_t ge
   c.name = name;
   c.generation = generation;
   ++stats_.registered;
+  stats_.count(request_type::register_, fate::granted);
   if (resumed) ++stats_.resumed;
   const signal::registered_message answer{
       c.name, resume, servers_for(announcement_, c.name, c.reached, unix_now_),
@@ -190,6 +190,7 @@ void exchange::supersede(const owner& old, time_point now) {
 }
 
 void exchange::count_outcome(const request& told) {
+  stats_.count(request_type::outcome, fate::counted);
   ++stats_.outcomes[static_cast<std::size_t>(told.path)];
   // One liar is not to make the sum of all useless.
   stats_.connect_ms += std::min(told.connect_ms, max_connect_ms);
@@ -198,7 +199,10 @@ void exchange::count_outcome(const request& told) {
 void exchange::forward(std::uint32_t slot, const request& asked, time_point now) {
   const auto& c = clients_[slot];
   const auto route = directory_.find(asked.peer, c.name, c.generation);
-  if (!route.sender_owns) return close(slot, closing::superseded, now);
+  if (!route.sender_owns) {
+    stats_.count(asked.type, fate::refused);
+    return close(slot, closing::superseded, now);
+  }
   if (!route.target && fence_ == nullptr) {
     return refuse_delivery(slot, delivery::not_found, asked.type, asked.peer);
   }
@@ -215,11 +219,12 @@ void exchange::forward(std::uint32_t slot, const request& asked, time_point now)
                           .sender = to.loop == cluster_place ? c.name : std::string()});
     return;
   }
-  const auto result = deliver(to, scratch_, now);
+  const auto result = deliver(to, asked.type, scratch_, now);
   if (result != delivery::done) refuse_delivery(slot, result, asked.type, asked.peer);
 }
 
-exchange::delivery exchange::deliver(const owner& to, std::string_view text, time_point now) {
+exchange::delivery exchange::deliver(const owner& to, request_type type, std::string_view text,
+                                     time_point now) {
   if (to.slot >= clients_.size()) return delivery::not_found;
   auto& c = clients_[to.slot];
   if (!c.connected || c.closing || c.generation != to.generation) return delivery::not_found;
@@ -229,6 +234,7 @@ exchange::delivery exchange::deliver(const owner& to, std::string_view text, tim
   }
   send(to.slot, text);
   ++stats_.delivered;
+  stats_.count(type, fate::forwarded);
   return delivery::done;
 }
 
@@ -239,7 +245,7 @@ void exchange::handle_envelope(const envelope& e, time_point now) {
     case envelope::type::superseded:
       return supersede(e.to, now);
     case envelope::type::deliver:
-      return hand_back(e, deliver(e.to, e.text, now));
+      return hand_back(e, deliver(e.to, e.request, e.text, now));
     case envelope::type::claimed:
     case envelope::type::taken:
       return handle_claim_answer(e, now);

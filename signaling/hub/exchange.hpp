@@ -32,6 +32,7 @@
 #include "signaling/hub/fence.hpp"
 #include "signaling/hub/limits.hpp"
 #include "signaling/hub/penalties.hpp"
+#include "signaling/hub/recent_peak.hpp"
 #include "signaling/hub/request.hpp"
 #include "signaling/hub/token_bucket.hpp"
 #include "signaling/websocket/frame.hpp"
@@ -158,7 +159,7 @@ class exchange {
   void grant(std::uint32_t slot, std::string_view name, std::uint64_t generation,
              const std::string& resume, bool resumed);
   void hand_back(const envelope&, delivery);
-  delivery deliver(const owner& to, std::string_view text, time_point now);
+  delivery deliver(const owner& to, request_type, std::string_view text, time_point now);
   void supersede(const owner& old, time_point now);
   void refuse(std::uint32_t slot, error_code, std::string message, std::optional<request_type> = {},
               std::string_view target = {});
@@ -202,6 +203,7 @@ class exchange {
   std::string scratch_;  // the message being built
   std::deque<envelope> envelopes_;
   counters stats_;
+  recent_peak<std::uint64_t> queue_peak_;
   std::int64_t unix_now_ = 0;
   struct departure {
     time_point begun;

@@ -139,6 +139,8 @@ std::optional<time_point> exchange::next_timeout() const {
 
 void exchange::handle_timeout(time_point now) {
   rewind_outputs();
+  queue_peak_.pass(now);
+  stats_.queue_high_water = queue_peak_.value();
   if (fenced_off(now)) return;
   send_away(now);
   while (const auto due = deadlines_.pop_due(now)) {

@@ -26,7 +26,8 @@ void exchange::queue(output::type what, std::uint32_t slot, std::string_view pay
 void exchange::send(std::uint32_t slot, std::string_view text) {
   auto& c = clients_[slot];
   c.waiting += text.size() + websocket::max_frame_overhead;
-  stats_.queue_high_water = std::max<std::uint64_t>(stats_.queue_high_water, c.waiting);
+  queue_peak_.note(c.waiting);
+  stats_.queue_high_water = queue_peak_.value();
   stats_.bytes_out += text.size();
   queue(output::type::text, slot, text);
 }
@@ -38,6 +39,7 @@ void exchange::handle_waiting(std::uint32_t slot, std::size_t bytes) noexcept {
 void exchange::refuse(std::uint32_t slot, error_code code, std::string message,
                       std::optional<request_type> type, std::string_view target) {
   auto& c = clients_[slot];
+  if (type) stats_.count(*type, fate::refused);
   if (c.closing) return;
   ++stats_.errors[static_cast<std::size_t>(code)];
   signal::error_message out{std::string(to_string(code)), std::move(message), {}, {}};

@@ -24,6 +24,10 @@ class writer {
     out_ += name_ + '{' + std::string(label) + "=\"" + std::string(of) + "\"} " +
             std::to_string(v) + '\n';
   }
+  void value(std::string_view label, std::string_view of, std::string_view label2,
+             std::string_view of2, std::uint64_t v) {
+    value(label, std::string(of) + "\"," + std::string(label2) + "=\"" + std::string(of2), v);
+  }
   template <class Value>
   void one(std::string_view name, std::string_view type, std::string_view help, Value v) {
     family(name, type, help);
@@ -69,9 +73,14 @@ void write_connections(writer& w, const counters& c, const gauges& g) {
 }
 
 void write_messages(writer& w, const counters& c) {
-  w.family("messages_total", "counter", "Messages of clients that could be read, by type.");
+  w.family("messages_total", "counter",
+           "Messages of clients whose type could be read, by type and outcome.");
   for (std::size_t i = 0; i < request_types; ++i) {
-    w.value("type", to_string(static_cast<request_type>(i)), c.requests[i]);
+    const auto type = static_cast<request_type>(i);
+    for (const auto f : {success_of(type), fate::refused}) {
+      w.value("type", to_string(type), "outcome", to_string(f),
+              c.messages[i][static_cast<std::size_t>(f)]);
+    }
   }
   w.one("delivered_total", "counter", "Messages queued for another client.", c.delivered);
   w.family("errors_total", "counter", "Errors told to clients, by code.");
@@ -80,8 +89,8 @@ void write_messages(writer& w, const counters& c) {
   }
   w.one("received_bytes_total", "counter", "Octets of messages received.", c.bytes_in);
   w.one("sent_bytes_total", "counter", "Octets of messages queued for clients.", c.bytes_out);
-  w.one("queue_high_water_bytes", "gauge", "The most that has waited for one client.",
-        c.queue_high_water);
+  w.one("queue_high_water_bytes", "gauge",
+        "The most that waited for one client in the last minute.", c.queue_high_water);
 }
 
 void write_outcomes(writer& w, const counters& c) {
@@ -165,6 +174,20 @@ void write_cluster(writer& w, const cluster_gauges& c) {
   w.one("cluster_malformed_total", "counter", "Publications that could not be read.", c.malformed);
 }
 
+void write_reloads(writer& w, const gauges& g) {
+  w.family("reloads_total", "counter", "Times that SIGHUP was followed, by outcome.");
+  w.value("outcome", "done", g.reloads_done);
+  w.value("outcome", "failed", g.reloads_failed);
+  w.one("loaded_timestamp_seconds", "gauge",
+        "When the tokens and the certificate in force were read, in Unix time.",
+        std::uint64_t(g.loaded_at));
+  if (g.certificate_expires) {
+    w.family("certificate_expires_timestamp_seconds", "gauge",
+             "When the TLS certificate in force ends, in Unix time.");
+    w.value(static_cast<double>(*g.certificate_expires));
+  }
+}
+
 }  // namespace
 
 std::string metrics_text(const counters& c, const gauges& g) {
@@ -180,6 +203,7 @@ std::string metrics_text(const counters& c, const gauges& g) {
         g.tls_resumed);
   w.one("tls_failures_total", "counter", "TLS connections that broke the protocol, or were none.",
         g.tls_failed);
+  write_reloads(w, g);
   w.one("event_loops", "gauge", "Event loops, one thread each.", std::uint64_t{g.loops});
   w.one("event_loop_lag_seconds", "gauge", "How late a timer was, the worst of the last minute.",
         g.event_loop_lag_seconds);

@@ -3,6 +3,7 @@
 // The counters as Prometheus text (exposition format 0.0.4).
 
 #include <cstdint>
+#include <optional>
 #include <string>
 
 #include "signaling/hub/admission.hpp"
@@ -21,6 +22,9 @@ struct gauges {
   std::uint64_t tls_handshakes = 0, tls_resumed = 0, tls_failed = 0;
   double event_loop_lag_seconds = 0;  // the worst of the last minute
   histogram forwarding{}, lag{};
+  std::uint64_t reloads_done = 0, reloads_failed = 0;
+  std::int64_t loaded_at = 0;                         // Unix time
+  std::optional<std::int64_t> certificate_expires{};  // Unix time; nullopt: no TLS
 };
 
 [[nodiscard]] std::string metrics_text(const counters&, const gauges&);

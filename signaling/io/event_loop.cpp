@@ -61,7 +61,6 @@ void event_loop::serve_relays(turn::server_config config) {
 void event_loop::run() {
   stun_.start();
   poller_.start();
-  lag_since_ = now_;
   exchange_.handle_unix_time(std::time(nullptr));
   tick_.expires_after(tick_interval);
   arm_tick();
@@ -299,11 +298,8 @@ bool event_loop::turned(time_point now) const noexcept {
 
 void event_loop::note_lag(duration late) {
   lag_.observe(late);
-  if (now_ - lag_since_ > 30s) {
-    worst_lag_ = {duration::zero(), worst_lag_[0]};
-    lag_since_ = now_;
-  }
-  worst_lag_[0] = std::max(worst_lag_[0], late);
+  worst_lag_.pass(now_);
+  worst_lag_.note(late);
 }
 
 void event_loop::drain(duration over, std::function<void()> on_empty) {
@@ -319,7 +315,7 @@ void event_loop::drain(duration over, std::function<void()> on_empty) {
 event_loop::snapshot event_loop::look() const {
   snapshot out{
       .counted = exchange_.stats(), .rejected = rejected_, .stun = {}, .tls = work_.tls_counted};
-  out.lag_seconds = std::chrono::duration<double>(std::max(worst_lag_[0], worst_lag_[1])).count();
+  out.lag_seconds = std::chrono::duration<double>(worst_lag_.value()).count();
   out.forwarding = forwarding_;
   out.lag = lag_;
   out.stun = stun_.stats();

@@ -4,7 +4,6 @@
 // they accepted, and the exchange that knows what to do. Other threads reach it by post() and
 // receive() only.
 
-#include <array>
 #include <atomic>
 #include <deque>
 #include <functional>
@@ -17,6 +16,7 @@
 
 #include "signaling/hub/exchange.hpp"
 #include "signaling/hub/histogram.hpp"
+#include "signaling/hub/recent_peak.hpp"
 #include "signaling/hub/trusted_proxies.hpp"
 #include "signaling/io/connection.hpp"
 #include "signaling/io/poller.hpp"
@@ -163,8 +163,7 @@ class event_loop {
   std::atomic<time_point> ticked_;  // the one thing of it that other threads read
   std::size_t alive_ = 0;
   hub::rejection_counts rejected_{};
-  std::array<duration, 2> worst_lag_{};  // of this half minute and of the one before
-  time_point lag_since_{};
+  hub::recent_peak<duration> worst_lag_;
   hub::histogram forwarding_, lag_;
   struct unwritten {
     time_point arrived;

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <array>
+#include <ctime>
 #include <thread>
 
 #include <boost/asio/signal_set.hpp>
@@ -72,6 +73,7 @@ class server {
     plan_announcement();
     serve_relays();
     use(files, [] {});
+    loaded(files.expires());
   }
 
   int run() {
@@ -287,6 +289,10 @@ class server {
   struct file_contents {
     std::shared_ptr<const hub::access> access;
     std::shared_ptr<const tls::server_context> tls;
+
+    [[nodiscard]] std::optional<std::int64_t> expires() const {
+      return tls ? std::optional(tls->expires()) : std::nullopt;
+    }
   };
   file_contents read_files() { return {read_access(options_, random_), read_tls(options_)}; }
 
@@ -306,15 +312,24 @@ class server {
     }
   }
 
+  void loaded(std::optional<std::int64_t> certificate_expires) {
+    loaded_at_ = std::time(nullptr);
+    certificate_expires_ = certificate_expires;
+  }
+
   // What can't be read leaves in force all that was read before.
   void reload() {
     tell_reloading();
     try {
-      use(read_files(), [this] {
+      auto files = read_files();
+      use(files, [this, expires = files.expires()] {
+        ++reloads_done_;
+        loaded(expires);
         log_info("reloaded");
         if (!draining_) tell_ready();
       });
     } catch (const startup_error& wrong) {
+      ++reloads_failed_;
       log_error("not reloaded: " + wrong.message);
       if (!draining_) tell_ready("not reloaded: " + wrong.message);
     }
@@ -390,6 +405,10 @@ class server {
     g.names_live = names.live;
     g.names_held = names.held;
     g.loops = loops_.size();
+    g.reloads_done = reloads_done_;
+    g.reloads_failed = reloads_failed_;
+    g.loaded_at = loaded_at_;
+    g.certificate_expires = certificate_expires_;
     if (cluster_) g.cluster = cluster_->look();
     return hub::metrics_text(counted, g);
   }
@@ -408,6 +427,9 @@ class server {
   std::unique_ptr<admin> admin_;
   server_addresses addresses_;
   std::unique_ptr<boost::asio::steady_timer> timer_;  // of the end
+  std::uint64_t reloads_done_ = 0, reloads_failed_ = 0;
+  std::int64_t loaded_at_ = 0;
+  std::optional<std::int64_t> certificate_expires_;
   std::size_t still_busy_ = 0;
   bool draining_ = false;
 };

@@ -301,6 +301,47 @@ TEST_CASE("deadlines of connections that came and went do not pile up") {
   CHECK(s.closed(keep) == "silent");
 }
 
+TEST_CASE("every message is counted with what became of it, on one loop and over two") {
+  for (const std::uint32_t loops : {1U, 2U}) {
+    switchboard s({}, loops);
+    const auto al = s.join("al"), bob = s.join("bob", loops - 1);
+    s.say(s.connect(), offer("al"));  // not registered
+    s.say(s.connect(), R"({"type":"register","peer_id":"al"})");
+    s.say(al, offer("bob"));
+    s.say(al, offer("nobody"));
+    s.say(bob, R"({"type":"bye","target":"al"})");
+    s.say(bob, R"({"type":"candidate","target":"gone","candidate":null})");
+    s.say(bob, R"({"type":"answer","target":"al"})");  // no sdp
+    s.say(bob, R"({"type":"outcome","path":"relay"})");
+    counters all;
+    for (const auto& x : s.exchanges) all += x->stats();
+    const auto count = [&](request_type t, fate f) {
+      return all.messages[static_cast<std::size_t>(t)][static_cast<std::size_t>(f)];
+    };
+    CHECK(count(request_type::register_, fate::granted) == 2);
+    CHECK(count(request_type::register_, fate::refused) == 1);
+    CHECK(count(request_type::offer, fate::forwarded) == 1);
+    CHECK(count(request_type::offer, fate::refused) == 2);
+    CHECK(count(request_type::bye, fate::forwarded) == 1);
+    CHECK(count(request_type::candidate, fate::refused) == 1);
+    CHECK(count(request_type::answer, fate::refused) == 1);
+    CHECK(count(request_type::outcome, fate::counted) == 1);
+  }
+}
+
+TEST_CASE("the high-water mark of the queues comes down again") {
+  switchboard s;
+  const auto al = s.join("al");
+  s.say(al, offer("al", std::string(50'000, 'x')));
+  CHECK(s.exchanges[0]->stats().queue_high_water > 50'000);
+  s.heard(al);
+  s.pass(20s);
+  CHECK(s.exchanges[0]->stats().queue_high_water > 50'000);
+  s.pass(30s);
+  s.pass(30s);
+  CHECK(s.exchanges[0]->stats().queue_high_water < 50'000);
+}
+
 TEST_CASE("a drain sends many away in shares, a few at once, and all of them in time") {
   limits l;
   l.idle_timeout = {};

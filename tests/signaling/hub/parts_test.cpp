@@ -2,6 +2,7 @@
 
 #include "signaling/hub/announcement.hpp"
 #include "signaling/hub/metrics.hpp"
+#include "signaling/hub/recent_peak.hpp"
 #include "signaling/hub/token_bucket.hpp"
 #include "signaling/hub/trusted_proxies.hpp"
 #include "tests/check.hpp"
@@ -32,6 +33,18 @@ TEST_CASE("a histogram counts by bounds that are part of their bucket, as Promet
         "\nsignaling_forwarding_seconds_sum 2.000081\n", "\nsignaling_forwarding_seconds_count 6\n",
         "\nsignaling_event_loop_late_seconds_count 1\n"}) {
     CHECK_MESSAGE(text.contains(line), line);
+  }
+}
+
+TEST_CASE("a peak is told for 30 to 60 seconds, and then no more") {
+  recent_peak<int> p;
+  time_point now{1h};
+  p.pass(now);
+  p.note(7);
+  p.note(3);
+  for (const auto& [later, expected] : {std::pair{29s, 7}, {30s, 7}, {59s, 7}, {60s, 0}}) {
+    p.pass(now + later);
+    CHECK(p.value() == expected);
   }
 }
 
@@ -162,6 +175,11 @@ TEST_CASE("metrics: every family has its help and type, every sample its value")
   more.turn.bytes_to_peers = 1200;
   g.stun += more;
   g.event_loop_lag_seconds = 0.25;
+  c.count(request_type::offer, fate::forwarded);
+  c.count(request_type::bye, fate::refused);
+  CHECK_FALSE(metrics_text(c, g).contains("certificate_expires"));
+  g.certificate_expires = 1'900'000'000;
+  g.reloads_failed = 3;
   const auto text = metrics_text(c, g);
   CHECK(text.contains("\nsignaling_errors_total{code=\"peer-busy\"} 7\n"));
   CHECK(text.contains("\nsignaling_queue_high_water_bytes 9\n"));
@@ -169,6 +187,15 @@ TEST_CASE("metrics: every family has its help and type, every sample its value")
   CHECK(text.contains("\nsignaling_connect_milliseconds_sum 1.5\n"));
   CHECK(text.contains("\nsignaling_event_loop_lag_seconds 0.25\n"));
   CHECK(text.contains("# TYPE signaling_messages_total counter\n"));
+  for (const char* line : {"\nsignaling_messages_total{type=\"offer\",outcome=\"forwarded\"} 1\n",
+                           "\nsignaling_messages_total{type=\"offer\",outcome=\"refused\"} 0\n",
+                           "\nsignaling_messages_total{type=\"bye\",outcome=\"refused\"} 1\n",
+                           "\nsignaling_messages_total{type=\"register\",outcome=\"granted\"} 0\n",
+                           "\nsignaling_messages_total{type=\"outcome\",outcome=\"counted\"} 0\n",
+                           "\nsignaling_reloads_total{outcome=\"failed\"} 3\n",
+                           "\nsignaling_certificate_expires_timestamp_seconds 1900000000\n"}) {
+    CHECK_MESSAGE(text.contains(line), line);
+  }
   CHECK(text.contains("\nsignaling_relay_allocations 3\n"));
   CHECK(text.contains("\nsignaling_relay_bytes_total{to=\"peer\"} 1200\n"));
   CHECK(text.contains("\nsignaling_relay_refused_total{reason=\"quota\"} 5\n"));

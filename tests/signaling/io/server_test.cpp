@@ -264,10 +264,11 @@ TEST_CASE("health, readiness and metrics") {
   CHECK_MESSAGE(ready.ends_with("\r\n\r\nready\naccepting: ok\nevent loops: ok\n"), ready);
   const auto metrics = http_get(server.admin, "/metrics");
   CHECK(metrics.contains("text/plain; version=0.0.4"));
-  for (const char* line : {"\nsignaling_connections 1\n", "\nsignaling_names 1\n",
-                           "\nsignaling_outcomes_total{path=\"relay\"} 1\n",
-                           "\nsignaling_errors_total{code=\"bad-message\"} 1\n",
-                           "\nsignaling_messages_total{type=\"register\"} 1\n"}) {
+  for (const char* line :
+       {"\nsignaling_connections 1\n", "\nsignaling_names 1\n",
+        "\nsignaling_outcomes_total{path=\"relay\"} 1\n",
+        "\nsignaling_errors_total{code=\"bad-message\"} 1\n",
+        "\nsignaling_messages_total{type=\"register\",outcome=\"granted\"} 1\n"}) {
     CHECK_MESSAGE(metrics.contains(line), line);
   }
   raw_client bob(server.websocket);
