@@ -130,7 +130,8 @@ void exchange::registers(std::uint32_t slot, const request& asked, time_point no
   if (asked.resume) resume.emplace(*asked.resume);
   const auto granted = directory_.claim(asked.peer, resume, owner{loop_, slot, 0}, now);
   if (!granted) {
-    return no(error_code::id_taken, "The name " + std::string(asked.peer) + " is taken.");
+    return refuse_name(slot, asked.peer, error_code::id_taken, "",
+                       "The name " + std::string(asked.peer) + " is taken.");
   }
   grant(slot, asked.peer, granted->generation, granted->resume, resume == granted->resume);
   if (granted->superseded) supersede(*granted->superseded, now);
@@ -144,6 +145,7 @@ void exchange::grant(std::uint32_t slot, std::string_view name, std::uint64_t ge
   ++stats_.registered;
   stats_.count(request_type::register_, fate::granted);
   if (resumed) ++stats_.resumed;
+  if (journal_ != nullptr) journal_->registered(c.remote, c.name, resumed);
   const signal::registered_message answer{
       c.name, resume, servers_for(announcement_, c.name, c.reached, unix_now_),
       static_cast<std::uint32_t>(announcement_.credential_lifetime.count())};
@@ -153,28 +155,35 @@ void exchange::grant(std::uint32_t slot, std::string_view name, std::uint64_t ge
 bool exchange::authorized(std::uint32_t slot, const request& asked, time_point now) {
   if (!access_) return true;
   const auto& from = clients_[slot].remote;
-  const auto no = [&](error_code code, std::string message) {
-    refuse(slot, code, std::move(message), request_type::register_);
+  const auto no = [&](error_code code, std::string_view reason, std::string message) {
+    refuse_name(slot, asked.peer, code, reason, std::move(message));
     return false;
   };
   if (!penalties_.may_try(from, now)) {
-    return no(error_code::rate_limited, "Too many failed registrations from this address.");
+    return no(error_code::rate_limited, "too-many-failures",
+              "Too many failed registrations from this address.");
   }
   const auto verdict = access_->check(asked.peer, asked.token, unix_now_);
   if (verdict == access::verdict::granted) return true;
   if (verdict == access::verdict::no_token) {
-    return no(error_code::unauthorized, "This server asks for a token.");
+    return no(error_code::unauthorized, "no-token", "This server asks for a token.");
   }
   penalties_.failed(from, now);
   ++stats_.unauthorized;
   switch (verdict) {
     case access::verdict::wrong_name:
-      return no(error_code::unauthorized, "The token is not for this name.");
+      return no(error_code::unauthorized, "wrong-name", "The token is not for this name.");
     case access::verdict::untimely:
-      return no(error_code::unauthorized, "The token has expired or is not valid yet.");
+      return no(error_code::unauthorized, "untimely", "The token has expired or is not valid yet.");
     default:
-      return no(error_code::unauthorized, "The token is not known here.");
+      return no(error_code::unauthorized, "wrong-token", "The token is not known here.");
   }
+}
+
+void exchange::refuse_name(std::uint32_t slot, std::string_view name, error_code code,
+                           std::string_view reason, std::string message) {
+  if (journal_ != nullptr) journal_->refused(clients_[slot].remote, name, code, reason);
+  refuse(slot, code, std::move(message), request_type::register_);
 }
 
 void exchange::supersede(const owner& old, time_point now) {

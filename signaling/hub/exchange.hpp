@@ -30,6 +30,7 @@
 #include "signaling/hub/deadline_queue.hpp"
 #include "signaling/hub/directory.hpp"
 #include "signaling/hub/fence.hpp"
+#include "signaling/hub/journal.hpp"
 #include "signaling/hub/limits.hpp"
 #include "signaling/hub/penalties.hpp"
 #include "signaling/hub/recent_peak.hpp"
@@ -91,6 +92,9 @@ class exchange {
 
   // Who may register from here on; nullptr: anyone.
   void use_access(std::shared_ptr<const access> policy) noexcept { access_ = std::move(policy); }
+
+  // Who is told of what happens; must outlive it.
+  void use_journal(journal& j) noexcept { journal_ = &j; }
 
   // From here on names are claimed in a cluster, and found there if they are not here.
   void join_cluster(const fence& f) noexcept { fence_ = &f, term_ = f.term(); }
@@ -154,6 +158,8 @@ class exchange {
   bool heard(std::uint32_t slot, time_point now);
   void registers(std::uint32_t slot, const request&, time_point now);
   [[nodiscard]] bool authorized(std::uint32_t slot, const request&, time_point now);
+  void refuse_name(std::uint32_t slot, std::string_view name, error_code, std::string_view reason,
+                   std::string message);
   void forward(std::uint32_t slot, const request&, time_point now);
   void count_outcome(const request&);
   void grant(std::uint32_t slot, std::string_view name, std::uint64_t generation,
@@ -190,6 +196,7 @@ class exchange {
   const announcement& announcement_;
   directory& directory_;
   penalty_book& penalties_;
+  journal* journal_ = nullptr;
   const fence* fence_ = nullptr;  // there is a cluster
   std::uint64_t term_ = 0;        // of the fence, that all clients are of
   std::shared_ptr<const access> access_;

@@ -40,8 +40,7 @@ void exchange::handle_claim_answer(const envelope& e, time_point now) {
     return refuse(slot, error_code::cluster_unavailable,
                   "Names can't be given at the moment; try again.", request_type::register_);
   }
-  refuse(slot, error_code::id_taken, "The name " + e.target + " is taken.",
-         request_type::register_);
+  refuse_name(slot, e.target, error_code::id_taken, "", "The name " + e.target + " is taken.");
 }
 
 // True: this server's names may be someone else's by now, and all its clients have been let go.

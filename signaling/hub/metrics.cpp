@@ -1,5 +1,6 @@
 #include "signaling/hub/metrics.hpp"
 
+#include <algorithm>
 #include <charconv>
 
 namespace nat::hub {
@@ -184,7 +185,7 @@ void write_reloads(writer& w, const gauges& g) {
   if (g.certificate_expires) {
     w.family("certificate_expires_timestamp_seconds", "gauge",
              "When the TLS certificate in force ends, in Unix time.");
-    w.value(static_cast<double>(*g.certificate_expires));
+    w.value(static_cast<std::uint64_t>(std::max<std::int64_t>(*g.certificate_expires, 0)));
   }
 }
 

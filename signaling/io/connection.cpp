@@ -1,7 +1,6 @@
 #include "signaling/io/connection.hpp"
 
 #include "signaling/io/event_loop.hpp"
-#include "signaling/io/log.hpp"
 #include "signaling/io/upgrade.hpp"
 
 namespace nat::signaling::io {
@@ -68,7 +67,7 @@ void connection::take_all() {
 void connection::tls_ended() {
   const auto why = wire_.tls_failure();
   if (why != tls::failure::none) {
-    log_debug([&] { return "TLS with " + to_string(remote_) + ": " + wire_.tls_detail(); });
+    loop_.log().tls_failed(named(), wire_.tls_detail());
   }
   if (why == tls::failure::http) {
     wire_.give_up_tls();
@@ -113,6 +112,7 @@ void connection::take_head(byte_span octets) {
   auto answer = answer_upgrade(std::string_view(head_).substr(0, head_size));
   if (!answer.accepted) return reject(std::move(answer.response));
   if (!loop_.allows_origin(answer.origin)) {
+    loop_.log().origin_refused(loop_.client_of(*this, answer.forwarded_for), answer.origin);
     return reject(http_response(403, "This origin is not allowed here.\n"));
   }
   if (!client_ && !loop_.identify(*this, answer.forwarded_for)) {

@@ -50,6 +50,8 @@ class connection final : public pollable {
   [[nodiscard]] const endpoint& remote() const noexcept { return remote_; }
   // Whom it counts for; nullopt: a proxy that has not said yet.
   [[nodiscard]] const std::optional<address>& client() const noexcept { return client_; }
+  // Who is to be named: the client, or its proxy as long as that has not said.
+  [[nodiscard]] address named() const noexcept { return client_.value_or(remote_.ip); }
   void set_client(const address& client) noexcept { client_ = client; }
   [[nodiscard]] time_point accepted_at() const noexcept { return accepted_at_; }
 

@@ -7,7 +7,6 @@
 #include <boost/asio/post.hpp>
 
 #include "protocol/base/ensure.hpp"
-#include "signaling/io/log.hpp"
 
 namespace nat::signaling::io {
 
@@ -39,6 +38,7 @@ event_loop::event_loop(std::uint32_t number, const shared_parts& shared)
                 .random = shared.random,
                 .left = [this](const auto& client) { shared_.door.leave(client, now_); }}) {
   stun_.use_streams(streams_);
+  exchange_.use_journal(log_);
   update_clock();
   ticked_ = now_;
 }
@@ -107,19 +107,28 @@ std::optional<address> event_loop::client_at(const address& peer) const {
   return shared_.proxies.trusts(peer) ? std::nullopt : std::optional(peer);
 }
 
+void event_loop::turned_away(const address& client, hub::rejection why) {
+  ++rejected_[std::to_underlying(why)];
+  log_.connection_refused(client, to_string(why));
+}
+
 bool event_loop::admit(const address& peer) {
   const auto entered = shared_.door.enter(client_at(peer), now_);
-  if (!entered) ++rejected_[std::to_underlying(entered.error())];
+  if (!entered) turned_away(peer, entered.error());
   return entered.has_value();
 }
 
+address event_loop::client_of(const connection& c, std::string_view forwarded_for) const {
+  return shared_.proxies.client_of(c.remote().ip, forwarded_for);
+}
+
 bool event_loop::identify(connection& c, std::string_view forwarded_for) {
-  const auto client = shared_.proxies.client_of(c.remote().ip, forwarded_for);
+  const auto client = client_of(c, forwarded_for);
   const auto named = shared_.door.name(client, now_);
   if (named) {
     c.set_client(client);
   } else {
-    ++rejected_[std::to_underlying(named.error())];
+    turned_away(client, named.error());
   }
   return named.has_value();
 }
@@ -164,8 +173,7 @@ void event_loop::hand_over(connection& c, byte_view first) {
 }
 
 std::uint32_t event_loop::open(connection& c, const address& reached) {
-  const auto slot = exchange_.connect(
-      {c.client().value_or(c.remote().ip), unmapped(reached), c.accepted_at()}, now_);
+  const auto slot = exchange_.connect({c.named(), unmapped(reached), c.accepted_at()}, now_);
   if (slot >= by_slot_.size()) by_slot_.resize(slot + 1);
   by_slot_[slot] = &c;
   return slot;
@@ -173,6 +181,7 @@ std::uint32_t event_loop::open(connection& c, const address& reached) {
 
 void event_loop::closed(connection& c, hub::ending how) {
   by_slot_[c.slot()] = nullptr;
+  log_.left(c.named(), exchange_.name_of(c.slot()), how == hub::ending::clean);
   exchange_.handle_closed(c.slot(), how, now_);
 }
 
@@ -193,14 +202,12 @@ void event_loop::carry_out(const hub::output& o) {
     case hub::output::type::ping:
       return c->write_frame(websocket::opcode::ping, {});
     case hub::output::type::close:
-      log_debug(
-          [&] { return "closing " + to_string(c->remote()) + ": " + std::string(o.payload); });
+      log_.closed(c->named(), exchange_.name_of(o.slot), o.code, o.payload);
       c->finish(o.code, o.payload);
       by_slot_[o.slot] = nullptr;
       return exchange_.handle_closed(o.slot, hub::ending::unclean, now_);
     case hub::output::type::abort:
-      log_debug(
-          [&] { return "cutting off " + to_string(c->remote()) + ": " + std::string(o.payload); });
+      log_.closed(c->named(), exchange_.name_of(o.slot), std::nullopt, o.payload);
       return c->abort();
   }
 }
@@ -264,6 +271,7 @@ void event_loop::tick() {
   update_clock();
   ticked_.store(now_, std::memory_order_relaxed);
   note_lag(now_ - tick_.expiry());
+  log_.tick();
   const auto unix_now = std::time(nullptr);
   exchange_.handle_unix_time(unix_now);
   stun_.tick(unix_now);

@@ -19,6 +19,7 @@
 #include "signaling/hub/recent_peak.hpp"
 #include "signaling/hub/trusted_proxies.hpp"
 #include "signaling/io/connection.hpp"
+#include "signaling/io/event_log.hpp"
 #include "signaling/io/poller.hpp"
 #include "signaling/io/shared_state.hpp"
 #include "signaling/io/sockets.hpp"
@@ -100,6 +101,7 @@ class event_loop {
   [[nodiscard]] time_point now() const noexcept { return now_; }
   [[nodiscard]] std::size_t max_message() const noexcept;
   [[nodiscard]] workspace& work() noexcept { return work_; }
+  [[nodiscard]] event_log& log() noexcept { return log_; }
   void accepted(socket_handle, const endpoint& remote, const listener& by);
   // It speaks STUN, not HTTP; `first` is what was read of it.
   void hand_over(connection&, byte_view first);
@@ -110,6 +112,7 @@ class event_loop {
   // many.
   [[nodiscard]] bool admit(const address& peer);
   [[nodiscard]] std::optional<address> client_at(const address& peer) const;
+  [[nodiscard]] address client_of(const connection&, std::string_view forwarded_for) const;
   // The client behind a trusted proxy is known. False: it has too many.
   [[nodiscard]] bool identify(connection&, std::string_view forwarded_for);
   [[nodiscard]] bool allows_origin(std::string_view) const;
@@ -127,6 +130,7 @@ class event_loop {
     std::uint64_t serial;
     connection::phase phase;
   };
+  void turned_away(const address& client, hub::rejection);
   void flush_all();
   void tick();
   void arm_tick();
@@ -143,6 +147,8 @@ class event_loop {
   boost::asio::io_context context_{1};
   poller poller_;
   boost::asio::steady_timer tick_;
+  time_point now_;
+  event_log log_{now_};
   hub::announcement announcement_;
   hub::exchange exchange_;
   std::vector<std::unique_ptr<listener>> listeners_;
@@ -159,7 +165,6 @@ class event_loop {
   std::mutex inbox_lock_;
   std::vector<hub::envelope> inbox_;
   std::function<void()> on_empty_, after_batch_;
-  time_point now_;
   std::atomic<time_point> ticked_;  // the one thing of it that other threads read
   std::size_t alive_ = 0;
   hub::rejection_counts rejected_{};

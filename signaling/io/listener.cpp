@@ -6,7 +6,6 @@
 #include <cerrno>
 
 #include "signaling/io/event_loop.hpp"
-#include "signaling/io/log.hpp"
 #include "signaling/io/upgrade.hpp"
 #include "stun/io/sockaddr.hpp"
 
@@ -72,7 +71,8 @@ void listener::handle_ready(std::uint32_t) {
 // A connection that can't be accepted would make the listening socket ready for ever: the
 // descriptor held in reserve takes it and drops it.
 void listener::out_of_descriptors() {
-  log_warning("no file descriptors left: raise the limit (ulimit -n) or lower --max-connections");
+  loop_.update_clock();
+  loop_.log().out_of_descriptors();
   reserve_.close();
   socket_handle dropped(::accept(socket_.get(), nullptr, nullptr));
   dropped.close();

@@ -138,7 +138,8 @@ void relay_service::open(const turn::open_relay& wanted) {
     if (poller_.add(fd, EPOLLIN, *slot)) return server_.relay_opened(wanted.relay, now_);
     slot.reset();
   } catch (const boost::system::system_error& why) {
-    log_debug([&] { return "no relay at " + to_string(wanted.bind) + ": " + why.what(); });
+    log_debug(
+        [&] { return log_line{"no relay at " + to_string(wanted.bind) + ": " + why.what()}; });
   }
   ++failed_;
   server_.relay_failed(wanted.relay, now_);

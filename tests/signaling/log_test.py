@@ -1,6 +1,7 @@
 #!/usr/bin/python3
-"""What signaling-server writes to its log never holds a secret, a token, an SDP or a candidate: the real server at
-every level and in both formats, used well and badly, then its log searched.
+"""What signaling-server writes to its log: never a secret, a token, an SDP or a candidate; always who was refused, and
+why, by the client's own address behind a proxy too. The real server at every level and in both formats, used well and
+badly, then its log searched.
 
 usage: log_test.py SIGNALING_SERVER
 """
@@ -9,6 +10,7 @@ import asyncio
 import json
 import os
 import pathlib
+import re
 import signal
 import subprocess
 import sys
@@ -21,6 +23,7 @@ except ImportError:
     sys.exit(77)
 
 LIMIT = 60
+CLIENT = "203.0.113.77"  # as the proxy in front says
 TOKEN, GUESS, TURN, KEY = "token-of-al-0815", "guess-4711", "turn-secret-0042", "k" * 20 + "hmac-secret-1234"
 SDP, CANDIDATE, MISPLACED = "v=0 sdp-marker", "candidate:marker 1 udp", "misplaced-marker"
 
@@ -33,17 +36,29 @@ async def hear(socket):
     return json.loads(await asyncio.wait_for(socket.recv(), LIMIT))
 
 
+def connect(url):
+    return websockets.connect(url, extra_headers={"X-Forwarded-For": CLIENT}, open_timeout=LIMIT)
+
+
 async def misuse(url):
     """Clients that the server ends, or answers with errors, for as many reasons as can be had quickly."""
     for text in ('{"type":"register","token":"%s","peer_id":' % TOKEN, '{"type":"%s"}' % MISPLACED,
                  '{"type":"offer","target":"al","sdp":"%s"}' % SDP, '{"sdp":"%s"}' % SDP, SDP):
-        async with websockets.connect(url) as socket:
+        async with connect(url) as socket:
             await socket.send(text)
             assert (await hear(socket))["type"] == "error"
-    async with websockets.connect(url) as socket:
+    async with connect(url) as socket:
         await say(socket, type="register", peer_id="mallory", token=GUESS)
         assert (await hear(socket))["code"] == "unauthorized"
-    async with websockets.connect(url) as socket:
+        await say(socket, type="register", peer_id="mallory")
+        assert (await hear(socket))["code"] == "unauthorized"
+    try:
+        async with websockets.connect(url, origin="https://evil.example", open_timeout=LIMIT,
+                                      extra_headers={"X-Forwarded-For": CLIENT}):
+            raise AssertionError("a page of another origin was let in")
+    except websockets.exceptions.InvalidStatusCode as refused:
+        assert refused.status_code == 403, refused
+    async with connect(url) as socket:
         await socket.send('{"type":"offer","target":"al","sdp":"%s"}' % (SDP * 10_000))
         try:
             while True:
@@ -54,7 +69,7 @@ async def misuse(url):
 
 async def use(url):
     """Two clients that find each other, and one that takes over; what was secret in it."""
-    async with websockets.connect(url) as al, websockets.connect(url) as bob:
+    async with connect(url) as al, connect(url) as bob:
         await say(al, type="register", peer_id="al", token=TOKEN)
         await say(bob, type="register", peer_id="bob", token=TOKEN)
         mine, bobs = await hear(al), await hear(bob)
@@ -64,7 +79,7 @@ async def use(url):
         assert (await hear(al))["candidate"]["candidate"] == CANDIDATE
         await say(al, type="offer", target="nobody", sdp=SDP)
         assert (await hear(al))["code"] == "peer-not-found"
-        async with websockets.connect(url) as again:
+        async with connect(url) as again:
             await say(again, type="register", peer_id="al", token=TOKEN, resume=mine["resume"])
             assert (await hear(again))["type"] == "registered"
         credentials = [s["credential"] for m in (mine, bobs) for s in m["ice_servers"] if "credential" in s]
@@ -82,7 +97,7 @@ def log_of(level, form):
             server = subprocess.Popen(
                 [sys.argv[1], "--listen", "127.0.0.1:0", "--stun", "127.0.0.1:0", "--admin", "none", "--ready-file",
                  os.fspath(ready), "--log-level", level, "--log-format", form, "--token-file", tokens, "--jwt-key",
-                 key], stderr=out, env={**os.environ, "TURN_SECRET": TURN})
+                 key, "--trusted-proxy", "127.0.0.1", "--allow-origin", "https://app.example"], stderr=out, env={**os.environ, "TURN_SECRET": TURN})
         while not ready.exists():  # written whole, by a rename
             assert server.poll() is None, log.read_text()
         url = json.loads(ready.read_text())["websocket"][0]
@@ -101,14 +116,46 @@ def log_of(level, form):
         return log.read_text(), secrets
 
 
+def events_of(log, form):
+    """Each event with its fields; the time and the level among them."""
+    for line in log.splitlines():
+        if form == "json":
+            fields = json.loads(line)
+            assert {"time", "level", "message"} <= set(fields), line
+            assert all(isinstance(v, str) for v in fields.values()), line
+        else:
+            time, level, rest = line.split(" ", 2)
+            fields = {"time": time, "level": level, **dict(re.findall(r"(?:^| )([a-z_]+)=(\S+)", rest))}
+        if "event" in fields:
+            yield fields
+
+
+def check_events(log, level, form):
+    events = list(events_of(log, form))
+    assert all(e["client"] == CLIENT for e in events), log
+
+    def count(**wanted):
+        return sum(wanted.items() <= e.items() for e in events)
+
+    seen = level != "error"  # warnings are
+    refusal = {"event": "registration-refused", "level": "warning", "name": "mallory", "code": "unauthorized"}
+    assert count(**refusal, reason="wrong-token") == seen, log
+    assert count(**refusal, reason="no-token") == seen, log
+    assert count(event="origin-refused", level="warning", origin="https://evil.example") == seen, log
+    seen = level in ("trace", "debug")
+    assert count(event="registered", level="debug", name="al") == 2 * seen, log
+    assert count(event="registered", level="debug", name="al", reason="resumed") == seen, log
+    assert count(event="closed", level="debug", name="al", code="4001", reason="superseded") == seen, log
+    assert count(event="closed", level="debug", code="1009", reason="too-large") == seen, log
+    assert count(event="left", level="debug", name="bob", reason="closed") == seen, log
+
+
 def main():
     for level, form in (("trace", "text"), ("trace", "json"), ("debug", "json"), ("info", "text"), ("error", "text")):
         log, secrets = log_of(level, form)
         for word in (TOKEN, GUESS, TURN, KEY[:12], "sdp-marker", "candidate:", MISPLACED, *secrets):
             assert word not in log, f"'{word}' stands in the log at {level}, {form}:\n{log}"
-        assert level not in ("trace", "debug") or "closing 127.0.0.1" in log, log
-        if form == "json":
-            assert all({"time", "level", "message"} == set(json.loads(line)) for line in log.splitlines()), log
+        check_events(log, level, form)
 
 
 main()

@@ -1,6 +1,7 @@
 // The hub's small parts: how fast one may talk, what is announced and counted.
 
 #include "signaling/hub/announcement.hpp"
+#include "signaling/hub/line_limiter.hpp"
 #include "signaling/hub/metrics.hpp"
 #include "signaling/hub/recent_peak.hpp"
 #include "signaling/hub/token_bucket.hpp"
@@ -46,6 +47,29 @@ TEST_CASE("a peak is told for 30 to 60 seconds, and then no more") {
     p.pass(now + later);
     CHECK(p.value() == expected);
   }
+}
+
+TEST_CASE("of a flood of lines some are written, and how many were not is told") {
+  line_limiter lines;
+  time_point now{1h};
+  int written = 0;
+  std::uint64_t told = 0;
+  const auto flood = [&](int seconds) {
+    for (int i = 0; i < seconds * 1000; ++i) {
+      now += 1ms;
+      if (lines.admit(now)) ++written;
+      told += lines.take_left_out(now);
+    }
+  };
+  flood(9);
+  CHECK(written >= 50);
+  CHECK(written <= 50 + 2 * 9);
+  CHECK(told == 0);
+  flood(60);
+  CHECK(written <= 50 + 2 * 69);
+  CHECK(lines.take_left_out(now + 10s) + told + static_cast<std::uint64_t>(written) == 69'000);
+  CHECK(lines.take_left_out(now + 1h) == 0);
+  CHECK(lines.admit(now + 1h));
 }
 
 TEST_CASE("X-Forwarded-For counts from trusted proxies only, and is read from the right") {
