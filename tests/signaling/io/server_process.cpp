@@ -165,4 +165,14 @@ std::size_t server_process::resident_bytes() const {
   return resident * static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
 }
 
+std::vector<pid_t> server_process::other_threads() const {
+  std::vector<pid_t> out;
+  for (const auto& task :
+       std::filesystem::directory_iterator("/proc/" + std::to_string(pid_) + "/task")) {
+    const auto id = static_cast<pid_t>(std::stol(task.path().filename()));
+    if (id != pid_) out.push_back(id);
+  }
+  return out;
+}
+
 }  // namespace nat::test

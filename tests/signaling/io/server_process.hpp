@@ -38,6 +38,8 @@ class server_process {
   // How many files and sockets it may have from here on.
   void limit_descriptors(unsigned count) const;
   [[nodiscard]] std::size_t resident_bytes() const;
+  // All but the first.
+  [[nodiscard]] std::vector<pid_t> other_threads() const;
 
   [[nodiscard]] const std::string& ready_text() const noexcept { return ready_; }
   endpoint websocket, stun, admin;

@@ -2,11 +2,14 @@
 
 #include <arpa/inet.h>
 #include <signal.h>
+#include <sys/ptrace.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <chrono>
 #include <cstring>
+#include <deque>
 #include <filesystem>
 #include <fstream>
 
@@ -273,15 +276,64 @@ TEST_CASE("health, readiness and metrics") {
   }
   raw_client bob(server.websocket);
   bob.join("bob");
+  const auto begun = std::chrono::steady_clock::now();
   bob.say(offer("al"));
   al.hear();
   // The write is over; what was counted after it is told once both loops have been asked.
   const auto later = http_get(server.admin, "/metrics");
   CHECK_MESSAGE(later.contains("\nsignaling_forwarding_seconds_count 1\n"), later);
+  const auto sum = metric(server.admin, "signaling_forwarding_seconds_sum");
+  const std::chrono::duration<double> seen = std::chrono::steady_clock::now() - begun;
+  CHECK(sum > 0);
+  CHECK(sum < seen.count());
   CHECK(http_get(server.admin, "/nothing").starts_with("HTTP/1.1 404 "));
   raw_client poster(server.admin, raw_client::start::tcp_only);
   poster.send_raw("POST /metrics HTTP/1.1\r\nHost: x\r\n\r\n");
   CHECK(poster.read_head().starts_with("HTTP/1.1 405 "));
+}
+
+TEST_CASE("each event loop's lateness is observed as it turns") {
+  server_process server({"--threads", "2"});
+  constexpr auto count = "signaling_event_loop_late_seconds_count";
+  const auto first = metric(server.admin, count);
+  wait_until("the histogram grew", [&] { return metric(server.admin, count) >= first + 2; });
+  CHECK(metric(server.admin, "signaling_event_loop_late_seconds_sum") >= 0);
+}
+
+// One thread of another process, stopped while the others run; the tracer is this thread.
+class stopped_thread {
+ public:
+  explicit stopped_thread(pid_t id) : id_(id) {
+    REQUIRE(::ptrace(PTRACE_SEIZE, id_, nullptr, nullptr) == 0);
+    REQUIRE(::ptrace(PTRACE_INTERRUPT, id_, nullptr, nullptr) == 0);
+    REQUIRE(::waitpid(id_, nullptr, __WALL) == id_);
+  }
+  ~stopped_thread() { ::ptrace(PTRACE_DETACH, id_, nullptr, nullptr); }
+  stopped_thread(const stopped_thread&) = delete;
+  stopped_thread& operator=(const stopped_thread&) = delete;
+
+ private:
+  pid_t id_;
+};
+
+TEST_CASE("an event loop that stands still is told on /readyz, until it turns again") {
+  server_process server({"--threads", "2"});
+  raw_client idle(server.admin, raw_client::start::tcp_only);
+  const auto says = [&](std::string_view status, std::string_view line) {
+    return [&server, &idle, status, line] {
+      idle.quiet_for(100);
+      const auto ready = http_get(server.admin, "/readyz");
+      return ready.starts_with(status) && ready.contains(line);
+    };
+  };
+  {
+    std::deque<stopped_thread> stopped;
+    for (const auto id : server.other_threads()) stopped.emplace_back(id);
+    REQUIRE_FALSE(stopped.empty());
+    wait_until("/readyz knew", says("HTTP/1.1 503 ", "\nevent loops: failed\n"));
+    CHECK(http_get(server.admin, "/healthz").starts_with("HTTP/1.1 200 OK\r\n"));
+  }
+  wait_until("/readyz was well again", says("HTTP/1.1 200 ", "\nevent loops: ok\n"));
 }
 
 TEST_CASE("what is not an upgrade is told so in HTTP, and bounded") {

@@ -2,8 +2,10 @@
 
 #include <signal.h>
 
+#include <ctime>
 #include <filesystem>
 #include <fstream>
+#include <memory>
 
 #include "protocol/tls/connection.hpp"
 #include "tests/check.hpp"
@@ -161,6 +163,74 @@ TEST_CASE("turns: is announced by whom the certificate in force is for, or not a
     named.emplace_back("--check-config");
     CHECK(run_server(named).status == 2);
   }
+}
+
+// A server with a certificate and a token file, both of which the test changes.
+class reloaded_server {
+ public:
+  reloaded_server() {
+    write("live.pem", old.certificate_pem());
+    write("live.key", old.key_pem());
+    write("tokens", "old-token\n");
+    server = std::make_unique<server_process>(
+        std::vector<std::string>{"--tls-cert", folder / "live.pem", "--tls-key",
+                                 folder / "live.key", "--token-file", folder / "tokens"});
+  }
+  void write(const char* name, std::string_view text) const {
+    std::ofstream(folder / name) << text;
+  }
+  // Nothing of what was there before has changed.
+  void check_old() const {
+    for (const auto& [token, granted] : {std::pair{"old-token", true}, {"new-token", false}}) {
+      raw_client c(server->websocket, tls_settings{});
+      CHECK(c.shows(old));
+      c.say(R"({"type":"register","peer_id":"al","token":")" + std::string(token) + "\"}");
+      CHECK(c.hear().contains("\"registered\"") == granted);
+    }
+    CHECK(metric(server->admin, "signaling_reloads_total{outcome=\"failed\"}") == 1);
+    CHECK(metric(server->admin, "signaling_reloads_total{outcome=\"done\"}") == 0);
+  }
+
+  test_certificate old, fresh;
+  std::filesystem::path folder = std::filesystem::path(old.file()).parent_path();
+  std::unique_ptr<server_process> server;
+};
+
+TEST_CASE("SIGHUP is one: bad tokens keep a good new certificate out") {
+  const reloaded_server r;
+  r.write("live.pem", r.fresh.certificate_pem());
+  r.write("live.key", r.fresh.key_pem());
+  r.write("tokens", "# none\n");
+  r.server->signal(SIGHUP);
+  r.server->wait_for("there is no token in it");
+  r.check_old();
+}
+
+TEST_CASE("SIGHUP is one: a bad certificate keeps good new tokens out") {
+  const reloaded_server r;
+  r.write("live.pem", r.fresh.certificate_pem());  // for another key
+  r.write("tokens", "new-token\n");
+  r.server->signal(SIGHUP);
+  r.server->wait_for("with this certificate (key values mismatch)");
+  r.check_old();
+}
+
+TEST_CASE("when the certificate in force ends is a metric, of the new one after a reload") {
+  const reloaded_server r;
+  const auto about = [](double seconds) {
+    const auto left = seconds - static_cast<double>(std::time(nullptr));
+    return left > 3000 && left <= 3600;
+  };
+  CHECK(about(metric(r.server->admin, "signaling_certificate_expires_timestamp_seconds")));
+  const auto loaded = metric(r.server->admin, "signaling_loaded_timestamp_seconds");
+  CHECK(loaded <= static_cast<double>(std::time(nullptr)));
+  CHECK(loaded > static_cast<double>(std::time(nullptr)) - 600);
+  r.write("live.pem", r.fresh.certificate_pem());
+  r.write("live.key", r.fresh.key_pem());
+  r.server->signal(SIGHUP);
+  r.server->wait_for(" reloaded");
+  CHECK(metric(r.server->admin, "signaling_reloads_total{outcome=\"done\"}") == 1);
+  CHECK(about(metric(r.server->admin, "signaling_certificate_expires_timestamp_seconds")));
 }
 
 TEST_CASE("a certificate that can't be used ends the start with one line and status 2") {
