@@ -18,6 +18,7 @@
 #include "signaling/io/admin.hpp"
 #include "signaling/io/cluster_service.hpp"
 #include "signaling/io/event_loop.hpp"
+#include "signaling/io/listening.hpp"
 #include "signaling/io/ready_file.hpp"
 #include "signaling/io/relay_config.hpp"
 #include "signaling/io/service_manager.hpp"
@@ -65,10 +66,8 @@ class server {
     }
     join_cluster();
     const auto files = read_files();
+    addresses_ = listen(options_, loops_);
     addresses_.tls = files.tls != nullptr;
-    listen();
-    listen_stun();
-    listen_stun_alternates();
     listen_admin();
     plan_announcement();
     serve_relays();
@@ -122,73 +121,6 @@ class server {
                                                  [this](hub::envelope& e) { deliver(e); });
     for (auto& loop : loops_) loop->join_cluster(cluster_->fence());
     loops_[0]->post([this] { cluster_->start(); });
-  }
-
-  // Addresses that were not asked for by name may be missing: IPv6 is, on some machines.
-  template <class Bind>
-  void bind_each(const std::vector<endpoint>& all, bool given, Bind bind) {
-    for (const auto& where : all) {
-      try {
-        bind(where);
-      } catch (const startup_error& wrong) {
-        if (given || !wrong.unsupported_family) throw;
-        log_info("not listening on " + to_string(where) + ": this machine does not have it");
-      }
-    }
-  }
-
-  void listen() {
-    bind_each(options_.listen, options_.listen_given, [this](endpoint where) {
-      for (auto& loop : loops_) {
-        auto socket = listen_on(where, purpose::websocket, loop == loops_.front());
-        where = local_endpoint(socket.get());  // port 0: the others share the first one's
-        loop->add_listener(std::move(socket), purpose::websocket);
-      }
-      addresses_.websocket.push_back(where);
-    });
-    if (addresses_.websocket.empty()) throw startup_error{"no address to listen on"};
-  }
-
-  void listen_stun() {
-    bind_each(options_.stun, options_.stun_given, [this](endpoint where) {
-      auto first = listen_for_streams(where);
-      for (auto& loop : loops_) {
-        auto streams = first ? std::move(first) : listen_on(where, purpose::stun_stream, false);
-        loop->add_listener(std::move(streams), purpose::stun_stream);
-        loop->add_stun(where);
-      }
-      addresses_.stun.push_back(where);
-    });
-  }
-
-  // TCP on a port that UDP has free too; port 0: on the first such one that is found.
-  static socket_handle listen_for_streams(endpoint& where) {
-    constexpr int max_attempts = 16;
-    for (int attempt = 1;; ++attempt) {
-      auto socket = listen_on(where, purpose::stun_stream, true);
-      const auto bound = local_endpoint(socket.get());
-      try {
-        require_free_udp_port(bound);
-        where = bound;
-        return socket;
-      } catch (const startup_error&) {
-        if (where.port != 0 || attempt == max_attempts) throw;
-      }
-    }
-  }
-
-  void listen_stun_alternates() {
-    bind_each(options_.stun_alternate, true, [this](endpoint where) {
-      const auto& primary = *std::ranges::find_if(addresses_.stun, [&](const endpoint& e) {
-        return e.ip.v4 == where.ip.v4 && !is_unspecified(e.ip);
-      });
-      for (const auto& e :
-           {where, endpoint{where.ip, primary.port}, endpoint{primary.ip, where.port}}) {
-        require_free_udp_port(e);
-      }
-      for (auto& loop : loops_) where = loop->add_stun_alternate(primary, where);
-      addresses_.stun_alternate.push_back(where);
-    });
   }
 
   void listen_admin() {
