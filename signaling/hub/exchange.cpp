@@ -63,7 +63,7 @@ std::uint32_t exchange::connect(const arrival& from, time_point now) {
 }
 
 // False: too much, or too late to be listened to.
-bool exchange::heard(std::uint32_t slot, time_point now) {
+bool exchange::heard(std::uint32_t slot, time_point now, double cost) {
   rewind_outputs();
   auto& c = clients_[slot];
   ensure(c.connected);
@@ -71,7 +71,7 @@ bool exchange::heard(std::uint32_t slot, time_point now) {
   c.heard_at = now;
   c.pinged = false;
   if (limits_.messages_per_second <= 0) return true;
-  const auto left = c.bucket.take(now);
+  const auto left = c.bucket.take(now, cost);
   if (left >= 0) return true;
   if (left < -limits_.burst()) {
     close(slot, closing::flooding, now);
@@ -97,7 +97,7 @@ void exchange::handle_too_large(std::uint32_t slot, time_point now) {
 }
 
 void exchange::handle_text(std::uint32_t slot, std::string_view text, time_point now) {
-  if (!heard(slot, now)) return;
+  if (!heard(slot, now, limits_.cost(text.size()))) return;
   stats_.bytes_in += text.size();
   const auto parsed = parser_.parse(text);
   if (!parsed) {
@@ -237,8 +237,8 @@ exchange::delivery exchange::deliver(const owner& to, request_type type, std::st
   if (to.slot >= clients_.size()) return delivery::not_found;
   auto& c = clients_[to.slot];
   if (!c.connected || c.closing || c.generation != to.generation) return delivery::not_found;
-  if (limits_.send_queue_bytes != 0 && c.waiting + text.size() > limits_.send_queue_bytes) {
-    close(to.slot, closing::too_slow, now);
+  if (limits_.send_queue_bytes != 0 && c.waiting + text.size() > limits_.deliverable_bytes()) {
+    note_full(to.slot, now);
     return delivery::busy;
   }
   send(to.slot, text);

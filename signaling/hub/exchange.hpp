@@ -13,6 +13,10 @@
 // A slot is not used again before handle_closed(). Of a client that is being closed nothing is
 // heard any more. Bounded: what waits for a client by send_queue_bytes, connections by who accepts
 // them, everything else by connections.
+//
+// A message that finds its target's queue full is refused (peer-busy). The target is closed as too
+// slow only once its full queue has made no headway for slow_timeout: how much a client is sent is
+// up to strangers, how fast it reads is up to itself.
 
 #include <cstdint>
 #include <deque>
@@ -113,8 +117,9 @@ class exchange {
   // The client broke the WebSocket protocol.
   void handle_violation(std::uint32_t slot, websocket::close_code, std::string_view why,
                         time_point now);
-  // How much waits for the client after a write.
-  void handle_waiting(std::uint32_t slot, std::size_t bytes) noexcept;
+  // After a write: how many octets the client's connection has taken by it, and how many still
+  // wait. May come between polls, and leaves payloads as they are.
+  void handle_written(std::uint32_t slot, std::size_t taken, std::size_t waiting) noexcept;
   void handle_closed(std::uint32_t slot, ending, time_point now);
   void handle_envelope(const envelope&, time_point now);
 
@@ -142,7 +147,10 @@ class exchange {
     time_point registered_by{}, heard_at{};
     token_bucket bucket{0, 0, {}};
     std::size_t waiting = 0;
+    time_point full_since{};
+    std::uint32_t headway = 0;  // octets taken since then
     std::uint32_t serial = 0;
+    bool full = false;  // a message was refused, and no headway made since full_since
     bool connected = false, closing = false, pinged = false;
     bool claiming = false;  // the cluster has been asked for a name
   };
@@ -155,7 +163,7 @@ class exchange {
   enum class delivery : std::uint8_t { done, not_found, busy, unavailable };
 
   // What a client does (exchange.cpp).
-  bool heard(std::uint32_t slot, time_point now);
+  bool heard(std::uint32_t slot, time_point now, double cost = 1);
   void registers(std::uint32_t slot, const request&, time_point now);
   [[nodiscard]] bool authorized(std::uint32_t slot, const request&, time_point now);
   void refuse_name(std::uint32_t slot, std::string_view name, error_code, std::string_view reason,
@@ -181,6 +189,7 @@ class exchange {
   void send_away(time_point now);
   void let_go(std::uint32_t slot, ending, time_point now);
   void look_after(std::uint32_t slot, time_point now);
+  void note_full(std::uint32_t slot, time_point now);
   [[nodiscard]] std::optional<time_point> deadline_of(const client&) const;
   void schedule(std::uint32_t slot);
   void drop_stale_deadlines();
@@ -204,6 +213,7 @@ class exchange {
   std::vector<client> clients_;
   std::vector<std::uint32_t> free_;
   deadline_queue deadlines_;
+  deadline_queue slow_;  // of full queues
   std::vector<queued> outputs_;
   std::size_t next_output_ = 0;
   std::string arena_;    // the payloads of outputs_

@@ -134,7 +134,8 @@ void exchange::schedule(std::uint32_t slot) {
 }
 
 std::optional<time_point> exchange::next_timeout() const {
-  return earlier(deadlines_.next(), departure_ ? departure_->at : std::nullopt);
+  return earlier(earlier(deadlines_.next(), slow_.next()),
+                 departure_ ? departure_->at : std::nullopt);
 }
 
 void exchange::handle_timeout(time_point now) {
@@ -147,6 +148,24 @@ void exchange::handle_timeout(time_point now) {
     const auto& c = clients_[due->slot];
     if (c.connected && !c.closing && c.serial == due->serial) look_after(due->slot, now);
   }
+  while (const auto due = slow_.pop_due(now)) {
+    const auto& c = clients_[due->slot];
+    const bool waited = c.full && c.full_since + limits_.slow_timeout <= now;
+    if (c.connected && c.serial == due->serial && waited) {
+      close(due->slot, closing::too_slow, now);
+    }
+  }
+}
+
+// A message found the queue full: from here on it has to make headway. A queue that is empty has
+// no need to: the message alone is too large for it.
+void exchange::note_full(std::uint32_t slot, time_point now) {
+  auto& c = clients_[slot];
+  if (c.full || c.waiting == 0 || limits_.slow_timeout.count() == 0) return;
+  c.full = true;
+  c.full_since = now;
+  c.headway = 0;
+  slow_.push({now + limits_.slow_timeout, slot, c.serial});
 }
 
 void exchange::look_after(std::uint32_t slot, time_point now) {

@@ -1,13 +1,17 @@
 // What the exchange wants sent. Payloads stand in one arena that is used again once all has been
 // taken, so that forwarding allocates nothing.
 
+#include <algorithm>
+
 #include "signaling/hub/exchange.hpp"
 
 namespace nat::hub {
 
 namespace {
 constexpr std::size_t arena_worth_keeping = 1U << 20;
-}
+// A full queue from which so many octets have gone is not stuck.
+constexpr std::size_t enough_headway = 1U << 16;
+}  // namespace
 
 void exchange::rewind_outputs() {
   if (next_output_ != outputs_.size()) return;
@@ -32,8 +36,13 @@ void exchange::send(std::uint32_t slot, std::string_view text) {
   queue(output::type::text, slot, text);
 }
 
-void exchange::handle_waiting(std::uint32_t slot, std::size_t bytes) noexcept {
-  clients_[slot].waiting = bytes;
+void exchange::handle_written(std::uint32_t slot, std::size_t taken, std::size_t waiting) noexcept {
+  auto& c = clients_[slot];
+  c.waiting = waiting;
+  if (!c.full) return;
+  const auto headway = c.headway + taken;
+  c.full = waiting > 0 && headway < enough_headway;
+  c.headway = static_cast<std::uint32_t>(std::min(headway, enough_headway));
 }
 
 void exchange::refuse(std::uint32_t slot, error_code code, std::string message,

@@ -18,6 +18,7 @@ struct limits {
   std::size_t max_message_bytes = signal::max_message_bytes;
   double messages_per_second = 50;  // bursts of four seconds' worth; the same again closes
   std::size_t send_queue_bytes = 1U << 20;
+  std::chrono::milliseconds slow_timeout{10'000};  // for a full queue to make headway
   std::chrono::milliseconds register_timeout{10'000};
   std::chrono::milliseconds idle_timeout{60'000};  // a ping goes out after half of it
   std::chrono::milliseconds resume_window{30'000};
@@ -30,6 +31,16 @@ struct limits {
     return std::max(1.0, connections_per_second_per_address * connection_burst_seconds.count());
   }
   [[nodiscard]] double burst() const noexcept { return messages_per_second * 4; }
+  // A message counts once for each 4 KiB that it begins, but never for more than a burst.
+  [[nodiscard]] double cost(std::size_t octets) const noexcept {
+    const auto begun = octets == 0 ? 0 : (octets - 1) / 4096;
+    return std::max(1.0, std::min(static_cast<double>(begun + 1), burst()));
+  }
+  // What others may fill of a client's queue; the rest is for answers to its own requests, so that
+  // no stranger can make those overflow.
+  [[nodiscard]] std::size_t deliverable_bytes() const noexcept {
+    return send_queue_bytes - send_queue_bytes / 8;
+  }
 };
 
 }  // namespace nat::hub

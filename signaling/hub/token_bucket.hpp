@@ -17,11 +17,11 @@ class token_bucket {
         level_(burst_),
         filled_at_(now) {}
 
-  // Takes one token; what is left, negative where there was none.
-  double take(time_point now) noexcept {
+  // What is left, negative where there were too few.
+  double take(time_point now, double tokens = 1) noexcept {
     level_ = static_cast<float>(level(now));
     filled_at_ = std::max(filled_at_, now);
-    return level_ -= 1;
+    return level_ -= static_cast<float>(tokens);
   }
   [[nodiscard]] double level(time_point now) const noexcept {
     const auto passed = std::chrono::duration<double>(now - filled_at_).count();

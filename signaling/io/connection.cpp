@@ -1,5 +1,7 @@
 #include "signaling/io/connection.hpp"
 
+#include <algorithm>
+
 #include "signaling/io/event_loop.hpp"
 #include "signaling/io/upgrade.hpp"
 
@@ -13,6 +15,9 @@ constexpr std::size_t max_thrown_away = 1U << 20;
 constexpr int max_reads = 4;
 // Pings that come while this much waits are answered by the pongs already in the queue.
 constexpr std::size_t max_backlog_for_pong = 16'384;
+// What one batch may gather for a client before the kernel is offered it: a client is only as slow
+// as the kernel says, not as the batch is long.
+constexpr std::size_t much = 65'536;
 
 }  // namespace
 
@@ -186,8 +191,14 @@ void connection::peer_closed(const websocket::event& e) {
 void connection::write_frame(websocket::opcode op, std::string_view payload) {
   auto& out = wire_.out();
   loop_.work().lend(out);
+  const auto before = out.size();
   websocket::append_frame(out, op, payload);
+  unwritten_ += out.size() - before;
   mark_dirty();
+}
+
+bool connection::much_unwritten() const noexcept {
+  return unwritten_ >= much;
 }
 
 void connection::finish(websocket::close_code code, std::string_view reason) {
@@ -212,9 +223,14 @@ void connection::mark_dirty() {
 void connection::flush() {
   dirty_ = false;
   if (phase_ == phase::dead) return;
+  unwritten_ = 0;
+  const auto before = wire_.waiting();
   const auto result = wire_.flush(loop_.work());
   if (result == byte_stream::sending::failed) return abort();
-  if (slot_ != no_slot) loop_.exchange().handle_waiting(slot_, wire_.waiting());
+  if (slot_ != no_slot) {
+    const auto waiting = wire_.waiting();  // TLS adds a little to what was written since
+    loop_.exchange().handle_written(slot_, before - std::min(before, waiting), waiting);
+  }
   wait_for(result == byte_stream::sending::blocked ? EPOLLIN | EPOLLOUT : EPOLLIN);
 }
 

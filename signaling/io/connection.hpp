@@ -35,10 +35,11 @@ class connection final : public pollable {
   [[nodiscard]] bool watch();
   void handle_ready(std::uint32_t events) override;
 
-  // Queue for the next flush.
+  // Queue for the next flush, which is due at once if much_unwritten().
   void write_frame(websocket::opcode, std::string_view payload);
   // What has been written goes out, then the connection ends.
   void finish(websocket::close_code, std::string_view reason);
+  [[nodiscard]] bool much_unwritten() const noexcept;
   void flush();
   void abort();
   // For who takes the connection over: it is dead here, and no longer watched.
@@ -78,7 +79,7 @@ class connection final : public pollable {
   time_point accepted_at_;
   std::string head_;  // the HTTP request while it is incomplete
   websocket::decoder decoder_;
-  std::size_t thrown_away_ = 0;
+  std::size_t thrown_away_ = 0, unwritten_ = 0;  // unwritten_: octets since the last flush
   std::uint32_t index_, slot_ = no_slot, events_;
   phase phase_ = phase::upgrading;
   bool dirty_ = false;

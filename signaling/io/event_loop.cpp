@@ -198,7 +198,9 @@ void event_loop::carry_out(const hub::output& o) {
   if (!c) return;
   switch (o.what) {
     case hub::output::type::text:
-      return c->write_frame(websocket::opcode::text, o.payload);
+      c->write_frame(websocket::opcode::text, o.payload);
+      if (c->much_unwritten()) c->flush();
+      return;
     case hub::output::type::ping:
       return c->write_frame(websocket::opcode::ping, {});
     case hub::output::type::close:

@@ -196,9 +196,13 @@ void add_limits(CLI::App& app, options& out, raw_options& raw) {
   add("--connections-per-second-per-address", l.connections_per_second_per_address,
       "new ones from one of them; bursts of twenty times that", "N");
   add("--max-message-bytes", l.max_message_bytes, "one message", "N");
-  add("--messages-per-second", l.messages_per_second, "of one client; bursts of four times that",
-      "N");
-  add("--send-queue-bytes", l.send_queue_bytes, "what may wait for one client", "N");
+  add("--messages-per-second", l.messages_per_second,
+      "of one client, each counted once for every 4 KiB begun; bursts of four times that", "N");
+  add("--send-queue-bytes", l.send_queue_bytes,
+      "what may wait for one client; beyond it others get peer-busy", "N");
+  add("--slow-timeout", raw.slow_timeout,
+      "a client whose queue stays full so long, without 64 KiB of it being read, is cut off",
+      "SECONDS");
   add("--register-timeout", raw.register_timeout,
       "from the TCP connection to the registration; at most 10 for the first request", "SECONDS");
   add("--idle-timeout", raw.idle_timeout,

@@ -183,6 +183,7 @@ void interpret(options& out, const raw_options& raw) {
   out.limits.register_timeout = seconds_from(raw.register_timeout);
   out.limits.idle_timeout = seconds_from(raw.idle_timeout);
   out.limits.resume_window = seconds_from(raw.resume_window);
+  out.limits.slow_timeout = seconds_from(raw.slow_timeout);
 }
 
 }  // namespace nat::signaling::io

@@ -14,7 +14,8 @@ struct raw_options {
   std::string external, admin = "127.0.0.1:9090", format = "text", secret_file,
                         relay_ports = "49152-65535";
   bool no_stun = false, turn = false, no_turn = false;
-  double drain_delay = 0, register_timeout = 10, idle_timeout = 60, resume_window = 30;
+  double drain_delay = 0, register_timeout = 10, idle_timeout = 60, resume_window = 30,
+         slow_timeout = 10;
   std::string cluster, cluster_password_file;
 };
 

@@ -1,8 +1,5 @@
 #include "signaling/io/stun_streams.hpp"
 
-#include <netinet/in.h>
-#include <netinet/tcp.h>
-
 #include <algorithm>
 #include <array>
 
@@ -15,8 +12,6 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr auto max_patience = 10s;
-// What the kernel takes beyond what it can send at once: more would only grow old there.
-constexpr int max_unsent_in_kernel = 128 << 10;
 
 duration at_most(duration most, std::chrono::milliseconds given) {
   return given.count() == 0 ? most : std::min<duration>(most, given);
@@ -45,12 +40,7 @@ stun_streams::~stun_streams() = default;
 
 void stun_streams::take(byte_stream octets, const endpoint& remote,
                         const std::optional<address>& client, byte_view first) {
-  const int on = 1;
-  const int fd = octets.descriptor();
-  ::setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-  ::setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &max_unsent_in_kernel,
-               sizeof max_unsent_in_kernel);
-  const path from{transport::tcp, local_endpoint(fd), remote};
+  const path from{transport::tcp, local_endpoint(octets.descriptor()), remote};
   auto made = std::make_unique<stream>(*this, std::move(octets), from, client);
   auto& s = *made;
   // Link-local clients of two links may look alike.

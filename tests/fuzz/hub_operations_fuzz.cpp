@@ -85,7 +85,7 @@ class world {
         return x.handle_closed(c.slot, deed == 'e' ? hub::ending::clean : hub::ending::unclean,
                                now_);
       case 'r':
-        return x.handle_waiting(c.slot, c.waiting = 0);
+        return x.handle_written(c.slot, c.waiting, 0), c.waiting = 0, void();
       case 't':
         now_ += 7s;
         loops_[0]->handle_timeout(now_);

@@ -69,7 +69,7 @@ class cluster_servers {
     return at == text.npos ? "" : text.substr(at + 10, 24);
   }
   std::string heard(cluster_client c) {
-    if (closed(c).empty()) servers_[c.server]->clients.handle_waiting(c.slot, 0);
+    if (closed(c).empty()) servers_[c.server]->clients.handle_written(c.slot, 0, 0);
     return std::exchange(told_[c].text, {});
   }
   std::string closed(cluster_client c) { return told_[c].closed; }

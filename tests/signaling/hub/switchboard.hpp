@@ -3,6 +3,7 @@
 // Exchanges of several loops on one directory, driven in virtual time; what each client got is
 // kept for the test to look at.
 
+#include <algorithm>
 #include <map>
 #include <memory>
 #include <string>
@@ -56,8 +57,16 @@ class switchboard {
   }
   // All that was sent to the client, after it has been read: its queue is empty.
   std::string heard(client_id c) {
-    if (!state_[c].closed) exchanges[c.loop]->handle_waiting(c.slot, 0);
+    if (!state_[c].closed) exchanges[c.loop]->handle_written(c.slot, state_[c].text.size(), 0);
     return std::exchange(state_[c].text, {});
+  }
+  // It reads so much, or all.
+  void read(client_id c, std::size_t octets) {
+    auto& text = state_[c].text;
+    const auto taken = std::min(octets, text.size());
+    text.erase(0, taken);
+    if (state_[c].closed || taken == 0) return;
+    exchanges[c.loop]->handle_written(c.slot, taken, text.size());
   }
   // What the client has not read is still in its queue.
   std::string peek(client_id c) { return state_[c].text; }

@@ -264,6 +264,48 @@ TEST_CASE("whoever asks and never reads the answers is cut off at its own queue'
   wait_until("it is cut off", [&] { return metric(server.admin, "signaling_connections") == 1; });
 }
 
+TEST_CASE("strangers can't get a client cut off that reads, however much they say at once") {
+  server_process server({"--messages-per-second", "0", "--threads", "1"});
+  good_client good(server);
+  raw_client popular(server.websocket);
+  popular.join("popular");
+  std::deque<raw_client> strangers;
+  for (int i = 0; i < 5; ++i) {
+    strangers.emplace_back(server.websocket);
+    strangers.back().join("stranger-" + std::to_string(i));
+  }
+  // Each batch of them is more than may wait for one client.
+  const auto much = copies(frame(offer("popular", std::string(60'000, 'x'))), 5);
+  for (int round = 0; round < 40; ++round) {
+    for (const auto& c : strangers) REQUIRE(c.send_raw(much));
+    popular.say(offer("nobody"));
+    while (code_of(popular.hear()) != "peer-not-found") {
+    }
+  }
+  good.check_served();
+  CHECK(metric(server.admin, "signaling_closed_total{reason=\"too-slow\"}") == 0);
+}
+
+TEST_CASE("whoever does not read what others say is cut off, though nobody says more") {
+  server_process server({"--messages-per-second", "0", "--slow-timeout", "0.2"});
+  good_client good(server);
+  raw_client al(server.websocket), slow(server.websocket);
+  slow.join("slow");
+  al.join("al");
+  const auto question = frame(offer("nobody"));
+  const auto message = frame(offer("slow", std::string(60'000, 'x')));
+  std::string answer;
+  for (int i = 0; code_of(answer) != "peer-busy"; ++i) {
+    REQUIRE(i < 1000);  // more than the kernel's buffers hold
+    REQUIRE(al.send_raw(message + question));
+    answer = al.hear();
+  }
+  wait_until("it is cut off", [&] {
+    return metric(server.admin, "signaling_closed_total{reason=\"too-slow\"}") == 1;
+  });
+  good.check_served();
+}
+
 TEST_CASE("a close is not waited for: neither its answer nor the end of what the client says") {
   server_process server;
   good_client good(server);

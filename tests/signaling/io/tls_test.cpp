@@ -300,7 +300,8 @@ TEST_CASE("a client that says close_notify without a WebSocket close is answered
 
 TEST_CASE("over TLS too, a client that does not read is cut off and no other waits for it") {
   const test_certificate certificate;
-  server_process server(with(certificate, {"--messages-per-second", "0", "--threads", "1"}));
+  server_process server(
+      with(certificate, {"--messages-per-second", "0", "--threads", "1", "--slow-timeout", "0.5"}));
   raw_client al(server.websocket, tls_settings{}), slow(server.websocket, tls_settings{});
   al.join("al");
   slow.join("slow");
