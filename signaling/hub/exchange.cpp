@@ -168,7 +168,9 @@ bool exchange::authorized(std::uint32_t slot, const request& asked, time_point n
   if (verdict == access::verdict::no_token) {
     return no(error_code::unauthorized, "no-token", "This server asks for a token.");
   }
-  penalties_.failed(from, now);
+  // A genuine token that is out of date, or for another name, is no guess: others of its address,
+  // which may be a whole company's, are not to suffer for it.
+  if (verdict == access::verdict::wrong_token) penalties_.failed(from, now);
   ++stats_.unauthorized;
   switch (verdict) {
     case access::verdict::wrong_name:

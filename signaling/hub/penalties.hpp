@@ -1,6 +1,6 @@
 #pragma once
 
-// Addresses from which registrations fail: ten failures at once, then one in ten seconds; an IPv6
+// Addresses from which tokens are guessed: ten failures at once, then one in ten seconds; an IPv6
 // host is its /64. Who is over that is not even listened to, so that a guesser gains nothing by
 // guessing faster. Bounded: the address whose last failure is longest ago is forgotten first.
 

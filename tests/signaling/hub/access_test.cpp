@@ -125,12 +125,13 @@ TEST_CASE("the exchange asks for tokens, and stops listening to who guesses") {
   for (int i = 0; i < 20; ++i) CHECK(attempt("al", "") == "unauthorized");
   CHECK(attempt("al", R"(,"token":"open")") == "registered");
   CHECK(attempt("bot-1", R"(,"token":"bots")") == "registered");
-  for (int i = 0; i < 9; ++i) CHECK(attempt("al", R"(,"token":"guess")") == "unauthorized");
-  CHECK(attempt("al", R"(,"token":"bots")") == "unauthorized");
+  for (int i = 0; i < 30; ++i) CHECK(attempt("al", R"(,"token":"bots")") == "unauthorized");
+  CHECK(attempt("bot-1", R"(,"token":"bots")") == "registered");
+  for (int i = 0; i < 10; ++i) CHECK(attempt("al", R"(,"token":"guess")") == "unauthorized");
   CHECK(attempt("al", R"(,"token":"open")") == "rate-limited");
   s.now += 10s;
   CHECK(attempt("al", R"(,"token":"open")") == "registered");
-  CHECK(s.exchanges[0]->stats().unauthorized + s.exchanges[1]->stats().unauthorized == 10);
+  CHECK(s.exchanges[0]->stats().unauthorized + s.exchanges[1]->stats().unauthorized == 40);
 }
 
 }  // namespace
