@@ -9,6 +9,7 @@
 #include <string>
 #include <string_view>
 
+#include "protocol/base/endpoint.hpp"
 #include "protocol/base/time.hpp"
 
 namespace nat::hub {
@@ -55,8 +56,9 @@ class directory {
                                    std::uint64_t sender_generation) = 0;
 
   // Frees the name, or holds it for whoever knows the resume secret; nothing where the generation
-  // is not the name's any more.
-  virtual void release(std::string_view name, std::uint64_t generation, ending, time_point now) = 0;
+  // is not the name's any more. What is held counts for the address of the connection that had it.
+  virtual void release(std::string_view name, std::uint64_t generation, ending, const address& from,
+                       time_point now) = 0;
 };
 
 }  // namespace nat::hub

@@ -77,7 +77,7 @@ void exchange::let_go(std::uint32_t slot, ending how, time_point now) {
          .target = c.name});
     how = ending::clean;
   }
-  directory_.release(c.name, c.generation, how, now);
+  directory_.release(c.name, c.generation, how, c.remote, now);
   c.generation = 0;
 }
 

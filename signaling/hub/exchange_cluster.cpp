@@ -27,7 +27,9 @@ void exchange::handle_claim_answer(const envelope& e, time_point now) {
     // Entered even if its connection has ended: whoever had the name here has lost it.
     const auto entered = directory_.adopt(e.target, granted);
     if (entered && here) grant(slot, e.target, granted.generation, e.text, back);
-    if (entered && !here) directory_.release(e.target, granted.generation, ending::clean, now);
+    if (entered && !here) {
+      directory_.release(e.target, granted.generation, ending::clean, {}, now);
+    }
     if (entered && *entered) supersede(**entered, now);
     if (entered && here) return;
     envelopes_.push_back({.what = back ? envelope::type::held : envelope::type::left,

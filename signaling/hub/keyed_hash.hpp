@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <string_view>
 
+#include "protocol/base/endpoint.hpp"
 #include "protocol/base/random.hpp"
 
 namespace nat::hub {
@@ -55,6 +56,13 @@ class keyed_hash {
     return value;
   }
   std::uint64_t k0_, k1_;
+};
+
+struct address_hash : keyed_hash {
+  using keyed_hash::keyed_hash;
+  std::size_t operator()(const address& a) const noexcept {
+    return keyed_hash::operator()(as_text(a.octets));
+  }
 };
 
 }  // namespace nat::hub

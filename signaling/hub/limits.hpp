@@ -23,6 +23,7 @@ struct limits {
   std::chrono::milliseconds idle_timeout{60'000};  // a ping goes out after half of it
   std::chrono::milliseconds resume_window{30'000};
   std::size_t max_held_names = 65'536;  // the one held longest goes first
+  std::size_t max_held_names_per_address = 1024;
 
   // An office behind one address comes back as a whole when its server restarts: bursts hold more
   // than max_connections_per_address.

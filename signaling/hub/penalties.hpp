@@ -26,7 +26,7 @@ class penalties final : public penalty_book {
   static constexpr std::size_t max_sites = 16'384;
   static constexpr double burst = 10, per_second = 0.1;
 
-  explicit penalties(random_source& random) : sites_(0, site_hash(random)) {}
+  explicit penalties(random_source& random) : sites_(0, address_hash(random)) {}
 
   [[nodiscard]] bool may_try(const address&, time_point now) const override;
   void failed(const address&, time_point now) override;
@@ -34,12 +34,6 @@ class penalties final : public penalty_book {
   [[nodiscard]] std::size_t size() const noexcept { return sites_.size(); }
 
  private:
-  struct site_hash : keyed_hash {
-    using keyed_hash::keyed_hash;
-    std::size_t operator()(const address& a) const noexcept {
-      return keyed_hash::operator()(as_text(a.octets));
-    }
-  };
   struct record {
     token_bucket left{per_second, burst, {}};
     std::uint64_t last = 0;  // number of its last failure
@@ -51,7 +45,7 @@ class penalties final : public penalty_book {
     std::uint64_t number;
     time_point at;
   };
-  std::unordered_map<address, record, site_hash> sites_;
+  std::unordered_map<address, record, address_hash> sites_;
   std::deque<failure> failures_;  // oldest first; only a site's last one counts
   std::uint64_t number_ = 0;
 };

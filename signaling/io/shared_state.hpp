@@ -33,9 +33,9 @@ class shared_directory final : public hub::directory {
     return names_.find(target, sender, generation);
   }
   void release(std::string_view name, std::uint64_t generation, hub::ending how,
-               time_point now) override {
+               const address& from, time_point now) override {
     const std::lock_guard hold(lock_);
-    names_.release(name, generation, how, now);
+    names_.release(name, generation, how, from, now);
   }
 
   struct sizes {
