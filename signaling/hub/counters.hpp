@@ -19,15 +19,16 @@ enum class closing : std::uint8_t {
   too_slow,      // send_queue_bytes
   superseded,
   draining,
-  violation,  // of the WebSocket protocol
-  fenced,     // this server's lease in the cluster ran out
+  violation,   // of the WebSocket protocol
+  fenced,      // this server's lease in the cluster ran out
+  overloaded,  // total_queue_bytes, and this one kept the most
 };
-inline constexpr std::size_t closings = 9;
+inline constexpr std::size_t closings = 10;
 
 [[nodiscard]] constexpr std::string_view to_string(closing why) noexcept {
-  constexpr std::array<std::string_view, closings> names{"too-large", "flooding",  "unregistered",
-                                                         "silent",    "too-slow",  "superseded",
-                                                         "draining",  "violation", "fenced"};
+  constexpr std::array<std::string_view, closings> names{
+      "too-large",  "flooding", "unregistered", "silent", "too-slow",
+      "superseded", "draining", "violation",    "fenced", "overloaded"};
   return names[static_cast<std::size_t>(why)];
 }
 

@@ -120,6 +120,8 @@ class exchange {
   // After a write: how many octets the client's connection has taken by it, and how many still
   // wait. May come between polls, and leaves payloads as they are.
   void handle_written(std::uint32_t slot, std::size_t taken, std::size_t waiting) noexcept;
+  // The server keeps too much in all, and the most of it for or from this client.
+  void handle_overload(std::uint32_t slot, time_point now);
   void handle_closed(std::uint32_t slot, ending, time_point now);
   void handle_envelope(const envelope&, time_point now);
 

@@ -25,6 +25,8 @@ close_code code_for(closing why) noexcept {
     case closing::draining:
     case closing::fenced:
       return close_code::going_away;
+    case closing::overloaded:
+      return close_code::try_again_later;
     default:
       return close_code::policy_violation;
   }
@@ -50,7 +52,9 @@ void exchange::close(std::uint32_t slot, closing why, time_point now) {
   c.closing = true;
   ++stats_.closed[static_cast<std::size_t>(why)];
   let_go(slot, ending::unclean, now);
-  const bool hopeless = why == closing::too_slow || why == closing::silent;
+  // What waits is in the way of a close, or is what there is too much of.
+  const bool hopeless = why == closing::too_slow || why == closing::silent ||
+                        (why == closing::overloaded && c.waiting > 0);
   queue(hopeless ? output::type::abort : output::type::close, slot, to_string(why), code_for(why));
 }
 
@@ -79,6 +83,11 @@ void exchange::let_go(std::uint32_t slot, ending how, time_point now) {
   }
   directory_.release(c.name, c.generation, how, c.remote, now);
   c.generation = 0;
+}
+
+void exchange::handle_overload(std::uint32_t slot, time_point now) {
+  rewind_outputs();
+  close(slot, closing::overloaded, now);
 }
 
 void exchange::handle_closed(std::uint32_t slot, ending how, time_point now) {

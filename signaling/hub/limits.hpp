@@ -18,6 +18,7 @@ struct limits {
   std::size_t max_message_bytes = signal::max_message_bytes;
   double messages_per_second = 50;  // bursts of four seconds' worth; the same again closes
   std::size_t send_queue_bytes = 1U << 20;
+  std::size_t total_queue_bytes = 1U << 30;        // for and from all clients
   std::chrono::milliseconds slow_timeout{10'000};  // for a full queue to make headway
   std::chrono::milliseconds register_timeout{10'000};
   std::chrono::milliseconds idle_timeout{60'000};  // a ping goes out after half of it

@@ -7,10 +7,6 @@
 
 namespace nat::signaling::io {
 
-namespace {
-constexpr std::size_t max_inbox = 16'384;  // messages on their way to the cluster
-}
-
 cluster_service::cluster_service(event_loop& loop, const endpoint& redis,
                                  cluster::member::settings settings, random_source& random,
                                  std::function<void(hub::envelope&)> deliver)
@@ -39,23 +35,13 @@ void cluster_service::start() {
 }
 
 bool cluster_service::receive(hub::envelope& e) {
-  {
-    const std::lock_guard hold(inbox_lock_);
-    if (e.what == hub::envelope::type::deliver && inbox_.size() >= max_inbox) return false;
-    inbox_.push_back(std::move(e));
-    if (inbox_.size() > 1) return true;  // it is already on its way to look
-  }
-  loop_.post([this] { take_inbox(); });
-  return true;
+  const auto how = inbox_.put(e);
+  if (how == inbox::outcome::first) loop_.post([this] { take_inbox(); });
+  return how != inbox::outcome::full;
 }
 
 void cluster_service::take_inbox() {
-  std::vector<hub::envelope> all;
-  {
-    const std::lock_guard hold(inbox_lock_);
-    all.swap(inbox_);
-  }
-  for (auto& e : all) member_.handle_envelope(std::move(e), loop_.now());
+  for (auto& e : inbox_.take()) member_.handle_envelope(std::move(e), loop_.now());
 }
 
 void cluster_service::carry_out() {

@@ -3,17 +3,15 @@
 // The server's part in a cluster, on the event loop that it is given: drives the member over two
 // connections to Redis. Other threads reach it by receive() only.
 
-#include <atomic>
 #include <functional>
-#include <mutex>
 #include <string>
-#include <vector>
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/steady_timer.hpp>
 
 #include "signaling/cluster/member.hpp"
 #include "signaling/hub/cluster_gauges.hpp"
+#include "signaling/io/inbox.hpp"
 #include "signaling/io/redis_line.hpp"
 
 namespace nat::signaling::io {
@@ -49,8 +47,7 @@ class cluster_service {
   redis_line commands_, inbox_line_;
   boost::asio::steady_timer timer_;
   std::function<void(hub::envelope&)> deliver_;
-  std::mutex inbox_lock_;
-  std::vector<hub::envelope> inbox_;
+  inbox inbox_;
   std::optional<time_point> armed_;
   std::string told_;
   cluster::state told_state_ = cluster::state::away;

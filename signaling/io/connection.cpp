@@ -26,6 +26,7 @@ connection::connection(event_loop& loop, const listener& by, byte_stream octets,
     : loop_(loop),
       by_(by),
       wire_(std::move(octets)),
+      kept_(loop.memory()),
       remote_(remote),
       client_(loop.client_at(remote.ip)),
       accepted_at_(accepted_at),
@@ -41,6 +42,11 @@ void connection::handle_ready(std::uint32_t events) {
   if (phase_ == phase::dead) return;
   if (events & EPOLLOUT) flush();
   if (phase_ != phase::dead && (events & (EPOLLIN | EPOLLHUP | EPOLLERR))) read_all();
+  if (phase_ != phase::dead) account();
+}
+
+void connection::account() {
+  kept_.set(wire_.waiting() + decoder_.kept() + head_.size());
 }
 
 void connection::read_all() {
@@ -210,6 +216,7 @@ void connection::finish(websocket::close_code code, std::string_view reason) {
 
 void connection::start_closing() {
   phase_ = phase::closing;
+  decoder_ = websocket::decoder(0);  // nothing of it is wanted any more
   wire_.end();
   loop_.expect_end(*this);
 }
@@ -232,6 +239,7 @@ void connection::flush() {
     loop_.exchange().handle_written(slot_, before - std::min(before, waiting), waiting);
   }
   wait_for(result == byte_stream::sending::blocked ? EPOLLIN | EPOLLOUT : EPOLLIN);
+  account();
 }
 
 void connection::wait_for(std::uint32_t events) {

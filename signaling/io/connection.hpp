@@ -9,6 +9,7 @@
 
 #include "protocol/base/time.hpp"
 #include "signaling/io/byte_stream.hpp"
+#include "signaling/io/memory_budget.hpp"
 #include "signaling/io/poller.hpp"
 #include "signaling/websocket/decoder.hpp"
 
@@ -54,6 +55,8 @@ class connection final : public pollable {
   // Who is to be named: the client, or its proxy as long as that has not said.
   [[nodiscard]] address named() const noexcept { return client_.value_or(remote_.ip); }
   void set_client(const address& client) noexcept { client_ = client; }
+  // Octets that wait for the client, or from it for the rest of a message; as of the last batch.
+  [[nodiscard]] std::size_t kept() const noexcept { return kept_.octets(); }
   [[nodiscard]] time_point accepted_at() const noexcept { return accepted_at_; }
 
  private:
@@ -69,11 +72,13 @@ class connection final : public pollable {
   void reject(std::string response);
   void start_closing();
   void mark_dirty();
+  void account();
   void wait_for(std::uint32_t events);
 
   event_loop& loop_;
   const listener& by_;
   byte_stream wire_;
+  budget_share kept_;
   endpoint remote_;
   std::optional<address> client_;
   time_point accepted_at_;

@@ -18,7 +18,6 @@ constexpr auto tick_interval = 250ms;
 constexpr auto handshake_timeout = 10s;
 constexpr auto end_timeout = 2s;
 constexpr auto stuck_after = 5s;
-constexpr std::size_t max_inbox = 16'384;  // messages from other loops
 
 }  // namespace
 
@@ -32,6 +31,7 @@ event_loop::event_loop(std::uint32_t number, const shared_parts& shared)
       stun_(poller_, now_),
       streams_({.poll = poller_,
                 .work = work_,
+                .memory = shared.memory,
                 .stun = stun_,
                 .now = now_,
                 .limits = shared.limits,
@@ -80,23 +80,13 @@ void event_loop::post(std::function<void()> work) {
 }
 
 bool event_loop::receive(hub::envelope& e) {
-  {
-    const std::lock_guard hold(inbox_lock_);
-    if (e.what == hub::envelope::type::deliver && inbox_.size() >= max_inbox) return false;
-    inbox_.push_back(std::move(e));
-    if (inbox_.size() > 1) return true;  // it is already on its way to look
-  }
-  post([this] { take_inbox(); });
-  return true;
+  const auto how = inbox_.put(e);
+  if (how == inbox::outcome::first) post([this] { take_inbox(); });
+  return how != inbox::outcome::full;
 }
 
 void event_loop::take_inbox() {
-  std::vector<hub::envelope> all;
-  {
-    const std::lock_guard hold(inbox_lock_);
-    all.swap(inbox_);
-  }
-  for (const auto& e : all) {
+  for (const auto& e : inbox_.take()) {
     exchange_.handle_envelope(e, now_);
     note_delivered(e.arrived == time_point{} ? now_ : e.arrived);
     carry_out();
@@ -282,7 +272,26 @@ void event_loop::tick() {
   check(ends_);
   exchange_.handle_timeout(now_);
   carry_out();
+  relieve_memory();
   flush_all();
+}
+
+// Four times a second: what comes in between is more than the budget, but no more than the network
+// brings in that time.
+void event_loop::relieve_memory() {
+  if (!shared_.memory.spent()) return;
+  std::vector<keeper> all;
+  for (const auto& c : connections_) {
+    if (c && c->kept() > 0) all.push_back({c->kept(), [this, &c = *c] { end_for_memory(c); }});
+  }
+  streams_.list_keepers(all);
+  end_fullest(std::move(all), shared_.memory.part());
+}
+
+void event_loop::end_for_memory(connection& c) {
+  if (c.slot() == no_slot) return c.abort();
+  exchange_.handle_overload(c.slot(), now_);
+  carry_out();
 }
 
 // What was queued for clients since the last look came in at that time.

@@ -8,7 +8,6 @@
 #include <deque>
 #include <functional>
 #include <memory>
-#include <mutex>
 #include <vector>
 
 #include <boost/asio/io_context.hpp>
@@ -20,6 +19,8 @@
 #include "signaling/hub/trusted_proxies.hpp"
 #include "signaling/io/connection.hpp"
 #include "signaling/io/event_log.hpp"
+#include "signaling/io/inbox.hpp"
+#include "signaling/io/memory_budget.hpp"
 #include "signaling/io/poller.hpp"
 #include "signaling/io/shared_state.hpp"
 #include "signaling/io/sockets.hpp"
@@ -34,6 +35,7 @@ struct shared_parts {
   shared_directory& names;
   shared_admission& door;
   shared_penalties& penalties;
+  memory_budget& memory;
   const hub::trusted_proxies& proxies;
   const std::vector<std::string>& allowed_origins;  // empty: all
   random_source& random;                            // of the system, so for any thread
@@ -64,7 +66,6 @@ class event_loop {
   void join_cluster(const hub::fence& f) { exchange_.join_cluster(f); }
 
   // From any thread. False, and the envelope left as it is: a message found the inbox full.
-  // Refusals and takeovers always find room: there is one at most for each message and connection.
   [[nodiscard]] bool receive(hub::envelope&);
   void post(std::function<void()>);
   void stop() { context_.stop(); }
@@ -102,6 +103,7 @@ class event_loop {
   [[nodiscard]] std::size_t max_message() const noexcept;
   [[nodiscard]] workspace& work() noexcept { return work_; }
   [[nodiscard]] event_log& log() noexcept { return log_; }
+  [[nodiscard]] memory_budget& memory() noexcept { return shared_.memory; }
   void accepted(socket_handle, const endpoint& remote, const listener& by);
   // It speaks STUN, not HTTP; `first` is what was read of it.
   void hand_over(connection&, byte_view first);
@@ -141,6 +143,8 @@ class event_loop {
   void expect(std::deque<expectation>&, const connection&, duration);
   void carry_out(const hub::output&);
   void take_inbox();
+  void relieve_memory();
+  void end_for_memory(connection&);
 
   const std::uint32_t number_;
   const shared_parts& shared_;
@@ -162,8 +166,7 @@ class event_loop {
   std::vector<connection*> dirty_, flushing_, buried_;
   std::deque<expectation> handshakes_, ends_;
   std::shared_ptr<const tls::server_context> tls_;
-  std::mutex inbox_lock_;
-  std::vector<hub::envelope> inbox_;
+  inbox inbox_;
   std::function<void()> on_empty_, after_batch_;
   std::atomic<time_point> ticked_;  // the one thing of it that other threads read
   std::size_t alive_ = 0;

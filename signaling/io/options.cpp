@@ -200,6 +200,8 @@ void add_limits(CLI::App& app, options& out, raw_options& raw) {
       "of one client, each counted once for every 4 KiB begun; bursts of four times that", "N");
   add("--send-queue-bytes", l.send_queue_bytes,
       "what may wait for one client; beyond it others get peer-busy", "N");
+  add("--total-queue-bytes", l.total_queue_bytes,
+      "what may wait for and from all clients; beyond it those with the most are cut off", "N");
   add("--slow-timeout", raw.slow_timeout,
       "a client whose queue stays full so long, without 64 KiB of it being read, is cut off",
       "SECONDS");

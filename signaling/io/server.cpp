@@ -55,12 +55,18 @@ class server {
         names_(o.limits, random_),
         door_(o.limits, random_),
         penalties_(random_),
+        memory_(o.limits.total_queue_bytes, o.threads),
         proxies_(o.trusted_proxies),
         relay_books_(relay_limits(o)),
-        shared_{options_.limits, names_,
-                door_,           penalties_,
-                proxies_,        options_.allowed_origins,
-                random_,         [this](hub::envelope& e) { deliver(e); }} {
+        shared_{options_.limits,
+                names_,
+                door_,
+                penalties_,
+                memory_,
+                proxies_,
+                options_.allowed_origins,
+                random_,
+                [this](hub::envelope& e) { deliver(e); }} {
     for (std::uint32_t i = 0; i < o.threads; ++i) {
       loops_.push_back(std::make_unique<event_loop>(i, shared_));
     }
@@ -341,6 +347,7 @@ class server {
     g.reloads_failed = reloads_failed_;
     g.loaded_at = loaded_at_;
     g.certificate_expires = certificate_expires_;
+    g.kept_bytes = memory_.used();
     if (cluster_) g.cluster = cluster_->look();
     return hub::metrics_text(counted, g);
   }
@@ -351,6 +358,7 @@ class server {
   shared_directory names_;
   shared_admission door_;
   shared_penalties penalties_;
+  memory_budget memory_;
   hub::trusted_proxies proxies_;
   shared_ledger relay_books_;
   shared_parts shared_;

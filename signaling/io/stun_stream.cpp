@@ -18,6 +18,7 @@ stun_streams::stream::stream(stun_streams& owner, byte_stream octets, const path
                              const std::optional<address>& client)
     : owner_(owner),
       wire_(std::move(octets)),
+      kept_(owner.in_.memory),
       path_(from),
       client_(client),
       heard_at_(owner.in_.now) {}
@@ -29,12 +30,18 @@ bool stun_streams::stream::watch() {
 void stun_streams::stream::start(byte_view first) {
   if (!first.empty() && !(begin(first) && take(first))) return fail();
   if (!first.empty()) take_all();  // TLS may hold more
+  if (!dead_) account();
 }
 
 void stun_streams::stream::handle_ready(std::uint32_t events) {
   if (dead_) return;
   if (events & EPOLLOUT) flush();
   if (!dead_ && (events & (EPOLLIN | EPOLLHUP | EPOLLERR))) read_all();
+  if (!dead_) account();
+}
+
+void stun_streams::stream::account() {
+  kept_.set(wire_.waiting() + partial_.size());
 }
 
 void stun_streams::stream::read_all() {
@@ -144,6 +151,7 @@ void stun_streams::stream::flush() {
   const bool blocked = result == byte_stream::sending::blocked;
   const bool listens = wire_.waiting() <= max_waiting;
   wait_for((listens ? EPOLLIN : 0U) | (blocked ? EPOLLOUT : 0U));
+  account();
 }
 
 void stun_streams::stream::wait_for(std::uint32_t events) {

@@ -21,6 +21,7 @@ class stun_streams::stream final : public pollable {
 
   [[nodiscard]] const path& key() const noexcept { return path_; }
   [[nodiscard]] const std::optional<address>& client() const noexcept { return client_; }
+  [[nodiscard]] std::size_t kept() const noexcept { return kept_.octets(); }
   [[nodiscard]] bool settled() const noexcept { return settled_; }
   // Since the last message, and since an unfinished one began.
   [[nodiscard]] time_point heard_at() const noexcept { return heard_at_; }
@@ -38,10 +39,12 @@ class stun_streams::stream final : public pollable {
   void handle(byte_view message);
   void fail();
   void mark_dirty();
+  void account();
   void wait_for(std::uint32_t events);
 
   stun_streams& owner_;
   byte_stream wire_;
+  budget_share kept_;
   path path_;
   std::optional<address> client_;
   std::string partial_;  // a message that is not whole

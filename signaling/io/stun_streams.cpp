@@ -91,6 +91,12 @@ void stun_streams::tick() {
   for (auto* s : late) s->close();
 }
 
+void stun_streams::list_keepers(std::vector<keeper>& out) const {
+  for (const auto& [key, s] : streams_) {
+    if (s->kept() > 0) out.push_back({s->kept(), [&s = *s] { s.close(); }});
+  }
+}
+
 void stun_streams::bury(stream& s) {
   const auto at = streams_.find(s.key());
   ended_.push_back(std::move(at->second));

@@ -20,6 +20,7 @@
 #include "signaling/hub/limits.hpp"
 #include "signaling/hub/stun_counters.hpp"
 #include "signaling/io/byte_stream.hpp"
+#include "signaling/io/memory_budget.hpp"
 #include "signaling/io/poller.hpp"
 #include "signaling/io/relay_service.hpp"
 
@@ -37,6 +38,7 @@ class stun_streams final : public client_door {
   struct surroundings {
     poller& poll;
     workspace& work;
+    memory_budget& memory;
     stun_service& stun;
     const time_point& now;
     const hub::limits& limits;
@@ -58,6 +60,8 @@ class stun_streams final : public client_door {
   void flush();
   // Ends those that have been idle for too long.
   void tick();
+  // Adds those that keep something; they live until the next flush.
+  void list_keepers(std::vector<keeper>&) const;
 
   struct counters {
     std::uint64_t open = 0, opened = 0, dropped = 0;

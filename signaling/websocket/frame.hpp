@@ -28,7 +28,8 @@ enum class close_code : std::uint16_t {
   invalid_payload = 1007,
   policy_violation = 1008,
   too_big = 1009,
-  superseded = 4001,  // another connection showed this name's resume secret
+  try_again_later = 1013,  // IANA's registry
+  superseded = 4001,       // another connection showed this name's resume secret
 };
 
 inline constexpr std::size_t max_control_payload = 125;  // RFC 6455, 5.5

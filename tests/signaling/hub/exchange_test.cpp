@@ -246,6 +246,20 @@ TEST_CASE("a message that is larger than the whole queue is refused, and its tar
   CHECK(s.closed(bob) == "");
 }
 
+TEST_CASE("too much is kept in all: who can be told is told, who does not read is cut off") {
+  switchboard s;
+  const auto al = s.join("al"), bob = s.join("bob");
+  s.say(bob, offer("al"));
+  for (const auto c : {al, bob}) {
+    s.exchanges[0]->handle_overload(c.slot, s.now);
+    s.carry_out();
+    CHECK(s.closed(c) == "overloaded");
+    CHECK(s.code(c) == websocket::close_code::try_again_later);
+    CHECK(s.aborted(c) == (c == al));
+  }
+  CHECK(s.exchanges[0]->stats().closed[static_cast<std::size_t>(closing::overloaded)] == 2);
+}
+
 TEST_CASE("a large message counts as many, but never for more than a burst") {
   switchboard s;
   const auto al = s.join("al");

@@ -71,6 +71,7 @@ class switchboard {
   // What the client has not read is still in its queue.
   std::string peek(client_id c) { return state_[c].text; }
   std::string closed(client_id c) { return state_[c].reason; }
+  bool aborted(client_id c) { return state_[c].aborted; }
   websocket::close_code code(client_id c) { return state_[c].code; }
   int pings(client_id c) { return state_[c].pings; }
 
@@ -118,7 +119,7 @@ class switchboard {
     std::string text, reason;
     websocket::close_code code = websocket::close_code::no_status;
     int pings = 0;
-    bool closed = false;
+    bool closed = false, aborted = false;
   };
   void take(client_id c, const hub::output& o) {
     auto& s = state_[c];
@@ -135,6 +136,7 @@ class switchboard {
         s.reason = o.payload;
         s.code = o.code;
         s.closed = true;
+        s.aborted = o.what == hub::output::type::abort;
         exchanges[c.loop]->handle_closed(c.slot, hub::ending::unclean, now);
     }
   }

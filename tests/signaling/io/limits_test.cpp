@@ -306,6 +306,63 @@ TEST_CASE("whoever does not read what others say is cut off, though nobody says 
   good.check_served();
 }
 
+TEST_CASE("what all clients together leave unfinished is bounded: the fullest are sent away") {
+  server_process server(
+      {"--total-queue-bytes", "4000000", "--register-timeout", "0", "--threads", "1"});
+  good_client good(server);
+  const auto kept = [&] { return metric(server.admin, "signaling_kept_bytes"); };
+  const auto sent_away = [&] {
+    return metric(server.admin, "signaling_closed_total{reason=\"overloaded\"}");
+  };
+  const auto unfinished = frame(std::string(60'000, 'x')).substr(0, 60'000);
+  std::deque<raw_client> hoarders;
+  const auto more = [&](int count) {
+    for (int i = 0; i < count; ++i) {
+      hoarders.emplace_back(server.websocket);
+      REQUIRE(hoarders.back().send_raw(unfinished));
+    }
+  };
+  more(60);
+  wait_until("all is kept", [&] { return kept() >= 3'600'000; });
+  CHECK(sent_away() == 0);
+  more(60);
+  CHECK(hoarders.front().read_close() == 1013);
+  wait_until("there is room", [&] { return sent_away() > 0 && kept() <= 4'000'000; });
+  good.check_served();
+  hoarders.clear();
+  wait_until("nothing is kept", [&] { return kept() == 0; });
+}
+
+TEST_CASE("what waits for all clients is bounded: the fullest are cut off") {
+  server_process server({"--total-queue-bytes", "4000000", "--messages-per-second", "0",
+                         "--slow-timeout", "0", "--threads", "2"});
+  good_client good(server);
+  raw_client al(server.websocket);
+  al.join("al");
+  std::deque<raw_client> deaf;
+  for (int i = 0; i < 10; ++i) {
+    const auto name = "deaf-" + std::to_string(i);
+    deaf.emplace_back(server.websocket);
+    deaf.back().join(name);
+    const auto messages = frame(offer(name, std::string(60'000, 'x'))) + frame(offer("nobody"));
+    bool refused = false;
+    for (int sent = 0; !refused; ++sent) {
+      REQUIRE(sent < 1000);  // more than the kernel's buffers and a queue hold
+      REQUIRE(al.send_raw(messages));
+      std::string target;
+      while (target != "nobody") {
+        target = field(al.hear(), "target");
+        refused = refused || target == name;
+      }
+    }
+  }
+  wait_until("some are cut off, and there is room", [&] {
+    return metric(server.admin, "signaling_closed_total{reason=\"overloaded\"}") > 0 &&
+           metric(server.admin, "signaling_kept_bytes") <= 4'000'000;
+  });
+  good.check_served();
+}
+
 TEST_CASE("a close is not waited for: neither its answer nor the end of what the client says") {
   server_process server;
   good_client good(server);
