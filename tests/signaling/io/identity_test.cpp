@@ -1,13 +1,11 @@
 // Who may register, at the real server, by signed tokens.
 
 #include <signal.h>
-#include <unistd.h>
 
 #include <ctime>
-#include <filesystem>
-#include <fstream>
 
 #include "tests/check.hpp"
+#include "tests/scratch_file.hpp"
 #include "tests/signaling/hub/switchboard.hpp"
 #include "tests/signaling/io/raw_client.hpp"
 #include "tests/signaling/io/server_process.hpp"
@@ -15,21 +13,6 @@
 
 namespace nat::test {
 namespace {
-
-class scratch_file {
- public:
-  explicit scratch_file(std::string_view name)
-      : path_(std::filesystem::temp_directory_path() /
-              ("identity_test_" + std::string(name) + '.' + std::to_string(::getpid()))) {}
-  ~scratch_file() { std::filesystem::remove(path_); }
-  scratch_file(const scratch_file&) = delete;
-  scratch_file& operator=(const scratch_file&) = delete;
-  void write(std::string_view text) const { std::ofstream(path_) << text; }
-  [[nodiscard]] std::string path() const { return path_; }
-
- private:
-  std::filesystem::path path_;
-};
 
 std::string claims_of(std::string_view names, std::int64_t expires_in = 600) {
   return R"({"aud":"signal.example.net","sub":)" + std::string(names) + R"(,"exp":)" +
@@ -40,11 +23,7 @@ std::string claims_of(std::string_view names, std::int64_t expires_in = 600) {
 std::string register_as(const server_process& server, std::string_view name, std::string_view token,
                         std::string_view forwarded_for = {}) {
   raw_client c(server.websocket, raw_client::start::tcp_only);
-  c.send_raw(
-      std::string(upgrade_request) +
-      (forwarded_for.empty() ? "" : "X-Forwarded-For: " + std::string(forwarded_for) + "\r\n") +
-      "\r\n");
-  REQUIRE(c.read_head().starts_with("HTTP/1.1 101"));
+  c.upgrade(forwarded_for.empty() ? "" : "X-Forwarded-For: " + std::string(forwarded_for) + "\r\n");
   c.say(R"({"type":"register","peer_id":")" + std::string(name) + R"(","token":")" +
         std::string(token) + "\"}");
   const auto answer = c.hear();

@@ -7,7 +7,6 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include <chrono>
 #include <cstring>
 #include <utility>
 
@@ -42,7 +41,6 @@ void raw_client::connect(const endpoint& server, const char* from) {
   ::setsockopt(socket_, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
   const timeval write_patience{.tv_sec = 20, .tv_usec = 0};
   ::setsockopt(socket_, SOL_SOCKET, SO_SNDTIMEO, &write_patience, sizeof write_patience);
-  ::setsockopt(socket_, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
   const int on = 1;
   ::setsockopt(socket_, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
   sockaddr_in source{};
@@ -63,9 +61,13 @@ void raw_client::secure(const tls_settings& how) {
   REQUIRE(SSL_connect(tls_.get()) == 1);
 }
 
-void raw_client::upgrade() {
-  send_raw(std::string(upgrade_request) + "\r\n");
-  const auto head = read_head();
+std::string raw_client::ask_upgrade(std::string_view headers) {
+  send_raw(std::string(upgrade_request) + std::string(headers) + "\r\n");
+  return read_head();
+}
+
+void raw_client::upgrade(std::string_view headers) {
+  const auto head = ask_upgrade(headers);
   REQUIRE_MESSAGE(head.starts_with("HTTP/1.1 101 "), head);
 }
 
@@ -182,10 +184,21 @@ void raw_client::quiet_for(int milliseconds) const {
   ::poll(&wanted, 1, milliseconds);
 }
 
+void raw_client::half_close() const {
+  ::shutdown(socket_, SHUT_WR);
+}
+
 void raw_client::abort() {
   const linger reset{.l_onoff = 1, .l_linger = 0};
   ::setsockopt(socket_, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
   ::close(std::exchange(socket_, -1));
+}
+
+endpoint raw_client::local() const {
+  sockaddr_in name{};
+  socklen_t size = sizeof name;
+  REQUIRE(::getsockname(socket_, reinterpret_cast<sockaddr*>(&name), &size) == 0);
+  return {make_v4(ntohl(name.sin_addr.s_addr)), ntohs(name.sin_port)};
 }
 
 bool raw_client::shows(const test_certificate& certificate) const {
@@ -216,10 +229,12 @@ double metric(const endpoint& admin, const std::string& name) {
   return std::stod(text.substr(at + name.size() + 2));
 }
 
-void wait_until(std::string_view what, const std::function<bool()>& holds) {
-  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+void wait_until(std::string_view what, const std::function<bool()>& holds,
+                std::chrono::seconds patience) {
+  const auto deadline = std::chrono::steady_clock::now() + patience;
   while (!holds()) {
-    REQUIRE_MESSAGE(std::chrono::steady_clock::now() < deadline, "not in 20 s: " << what);
+    REQUIRE_MESSAGE(std::chrono::steady_clock::now() < deadline,
+                    "not in " << patience.count() << " s: " << what);
   }
 }
 

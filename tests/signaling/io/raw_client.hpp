@@ -5,6 +5,7 @@
 
 #include <openssl/ssl.h>
 
+#include <chrono>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -68,7 +69,12 @@ class raw_client {
   [[nodiscard]] bool ended_within(int milliseconds);
   // Lets so much time pass, less if the server has something to say.
   void quiet_for(int milliseconds) const;
-  void abort();  // with a reset
+  // Asks for WebSocket; `headers`: whole lines more. The response's header.
+  std::string ask_upgrade(std::string_view headers = {});
+  void upgrade(std::string_view headers = {});  // or the test fails
+  void half_close() const;                      // says no more, and goes on listening
+  void abort();                                 // with a reset
+  [[nodiscard]] endpoint local() const;
   [[nodiscard]] bool shows(const test_certificate&) const;
   [[nodiscard]] session_ptr session() const;
   void close_tls() { SSL_shutdown(tls_.get()); }
@@ -78,7 +84,6 @@ class raw_client {
  private:
   void connect(const endpoint& server, const char* from = "127.0.0.1");
   void secure(const tls_settings&);
-  void upgrade();
   bool fill(std::size_t size);
   int socket_ = -1;
   std::unique_ptr<SSL_CTX, freed_by<SSL_CTX_free>> context_;
@@ -94,7 +99,8 @@ inline constexpr std::string_view upgrade_request =
 [[nodiscard]] std::string http_get(const endpoint& server, std::string_view path);
 // One figure of /metrics.
 [[nodiscard]] double metric(const endpoint& admin, const std::string& name);
-// Asks until it holds; the test fails where it does not in 20 s.
-void wait_until(std::string_view what, const std::function<bool()>& holds);
+// Asks until it holds; the test fails where it does not in time.
+void wait_until(std::string_view what, const std::function<bool()>& holds,
+                std::chrono::seconds patience = std::chrono::seconds(20));
 
 }  // namespace nat::test

@@ -13,24 +13,6 @@ namespace {
 namespace attr = stun::attr;
 using stun::method;
 
-class udp_to_server : public udp_end {
- public:
-  static constexpr bool padded = false;
-  udp_to_server(const endpoint& server, const char* at) : udp_end(at), server_(server) {}
-  using udp_end::send;
-  void send(byte_view data) const { send(server_, data); }
-
- private:
-  endpoint server_;
-};
-
-class turn_user : public basic_turn_user<udp_to_server> {
- public:
-  turn_user(const endpoint& server, std::string_view name, std::string_view secret,
-            const char* at = "127.0.0.1:0")
-      : basic_turn_user(name, secret, server, at) {}
-};
-
 server_process relay(std::vector<std::string> more) {
   ::setenv("TURN_SECRET", "north", 1);
   more.insert(more.end(), {"--relay-allow", "127.0.0.1/32"});

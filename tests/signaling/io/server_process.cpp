@@ -3,12 +3,14 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <sys/pidfd.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
@@ -49,12 +51,24 @@ child start(const std::vector<std::string>& arguments) {
   return {pid, ends[0]};
 }
 
-// Up to and with `end`, or to the end of the stream; or what came until nothing more did for 30 s.
+using clock_type = std::chrono::steady_clock;
+constexpr std::chrono::seconds patience{60};
+
+// Whether there is something to read, or the end, before the deadline.
+bool readable_until(int descriptor, clock_type::time_point deadline) {
+  const auto left =
+      std::chrono::ceil<std::chrono::milliseconds>(deadline - clock_type::now()).count();
+  pollfd wanted{.fd = descriptor, .events = POLLIN, .revents = 0};
+  return ::poll(&wanted, 1, static_cast<int>(std::max<std::int64_t>(left, 0))) == 1;
+}
+
+// Up to and with `end`, or to the end of the stream, or as much of it as came in time.
 std::string read_until(int descriptor, std::string_view end) {
+  const auto deadline = clock_type::now() + patience;
   std::string text;
   char c = 0;
-  pollfd wanted{.fd = descriptor, .events = POLLIN, .revents = 0};
-  while (!text.ends_with(end) && ::poll(&wanted, 1, 30'000) > 0 && ::read(descriptor, &c, 1) == 1) {
+  while (!text.ends_with(end) && readable_until(descriptor, deadline) &&
+         ::read(descriptor, &c, 1) == 1) {
     text += c;
   }
   return text;
@@ -70,6 +84,11 @@ std::string read_to_end(int descriptor) {
 }
 
 int exit_status(pid_t pid) {
+  const int process = ::pidfd_open(pid, 0);
+  REQUIRE(process >= 0);
+  const bool ended = readable_until(process, clock_type::now() + patience);
+  ::close(process);
+  REQUIRE_MESSAGE(ended, "the server has not ended in " << patience.count() << " s");
   int status = 0;
   REQUIRE(::waitpid(pid, &status, 0) == pid);
   return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
@@ -173,6 +192,21 @@ std::vector<pid_t> server_process::other_threads() const {
     if (id != pid_) out.push_back(id);
   }
   return out;
+}
+
+namespace {
+std::size_t entries_of(const std::string& folder) {
+  return static_cast<std::size_t>(
+      std::ranges::distance(std::filesystem::directory_iterator(folder)));
+}
+}  // namespace
+
+std::size_t server_process::open_descriptors() const {
+  return entries_of("/proc/" + std::to_string(pid_) + "/fd");
+}
+
+std::size_t server_process::threads() const {
+  return entries_of("/proc/" + std::to_string(pid_) + "/task");
 }
 
 }  // namespace nat::test

@@ -1,6 +1,7 @@
 #pragma once
 
-// The real signaling-server as a child process, on loopback ports of its own choosing.
+// The real signaling-server as a child process, on loopback ports of its own choosing. What it is
+// waited for it says or does within 60 s, or the test fails.
 
 #include <sys/types.h>
 #include <string>
@@ -28,9 +29,9 @@ class server_process {
   server_process& operator=(const server_process&) = delete;
 
   void signal(int number) const;
-  // Blocks until it has ended; -1: not by itself.
+  // Until it has ended; -1: not by itself.
   [[nodiscard]] int wait();
-  // Reads its log until a line ends so; the test fails where it says nothing for 30 s.
+  // Reads its log until a line ends so.
   void wait_for(std::string_view end_of_line) const;
   // What it has said that was not waited for, once it has ended.
   [[nodiscard]] std::string last_words() const;
@@ -40,6 +41,8 @@ class server_process {
   [[nodiscard]] std::size_t resident_bytes() const;
   // All but the first.
   [[nodiscard]] std::vector<pid_t> other_threads() const;
+  [[nodiscard]] std::size_t open_descriptors() const;
+  [[nodiscard]] std::size_t threads() const;
 
   [[nodiscard]] const std::string& ready_text() const noexcept { return ready_; }
   endpoint websocket, stun, admin;

@@ -13,29 +13,6 @@ namespace {
 namespace attr = stun::attr;
 constexpr auto tcp_only = raw_client::start::tcp_only;
 
-// One connection that carries whole messages.
-class stream_end {
- public:
-  static constexpr bool padded = true;
-  explicit stream_end(raw_client client) : client_(std::move(client)) {}
-
-  void send(byte_view octets) const { REQUIRE(client_.send_raw(as_text(octets))); }
-  bytes receive() {
-    auto text = client_.read_octets(4);
-    REQUIRE(text.size() == 4);
-    const auto size = stun::stream_message_size(as_bytes(text));
-    REQUIRE(size);
-    text += client_.read_octets(*size - 4);
-    REQUIRE(text.size() == *size);
-    return to_bytes(as_bytes(text));
-  }
-  [[nodiscard]] raw_client& client() { return client_; }
-
- private:
-  raw_client client_;
-};
-using stream_user = basic_turn_user<stream_end>;
-
 server_process relay(std::vector<std::string> more, const test_certificate* c = nullptr) {
   ::setenv("TURN_SECRET", "north", 1);
   more.insert(more.end(), {"--relay-allow", "127.0.0.1/32"});

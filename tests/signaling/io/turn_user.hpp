@@ -9,6 +9,7 @@
 #include <string>
 #include <string_view>
 
+#include "protocol/base/big_endian.hpp"
 #include "stun/credentials.hpp"
 #include "stun/io/sockaddr.hpp"
 #include "stun/io/udp_descriptor.hpp"
@@ -16,6 +17,7 @@
 #include "stun/turn/channel_data.hpp"
 #include "stun/turn/rest_credentials.hpp"
 #include "tests/check.hpp"
+#include "tests/signaling/io/raw_client.hpp"
 
 namespace nat::test {
 
@@ -33,9 +35,12 @@ class udp_end {
     REQUIRE(sendto(descriptor_, data.data(), data.size(), 0, &name.any, name.size) ==
             static_cast<ssize_t>(data.size()));
   }
-  bytes receive(endpoint* from = nullptr) const {
+  [[nodiscard]] bool readable_within(int milliseconds) const {
     pollfd waiting{descriptor_, POLLIN, 0};
-    REQUIRE(poll(&waiting, 1, 20'000) == 1);
+    return poll(&waiting, 1, milliseconds) == 1;
+  }
+  bytes receive(endpoint* from = nullptr) const {
+    REQUIRE(readable_within(20'000));
     bytes out(2048);
     sockaddr_in6 name{};
     socklen_t size = sizeof name;
@@ -57,10 +62,12 @@ template <class End>
 class basic_turn_user {
  public:
   template <class... To>
+  basic_turn_user(turn::rest_credentials by, To&&... to)
+      : end(std::forward<To>(to)...), by_(std::move(by)) {}
+  template <class... To>
   basic_turn_user(std::string_view name, std::string_view secret, To&&... to)
-      : end(std::forward<To>(to)...), user_("4000000000:" + std::string(name)) {
-    password_ = turn::rest_password(secret, user_);
-  }
+      : basic_turn_user(turn::mint_rest_credentials(secret, name, 4'000'000'000),
+                        std::forward<To>(to)...) {}
   // The answer; its transaction is checked.
   template <class Fill>
   bytes ask(stun::method m, Fill fill) {
@@ -71,11 +78,11 @@ class basic_turn_user {
     if (nonce_.empty()) {
       end.send(*w.finish());
     } else {
-      w.put<stun::attr::username>(user_)
+      w.put<stun::attr::username>(by_.username)
           .template put<stun::attr::realm>("rendezvous")
           .template put<stun::attr::nonce>(nonce_);
-      const auto key =
-          stun::make_long_term_key(stun::password_algorithm::md5, user_, "rendezvous", password_);
+      const auto key = stun::make_long_term_key(stun::password_algorithm::md5, by_.username,
+                                                "rendezvous", by_.password);
       end.send(*w.finish_signed(key.view()));
     }
     auto answer = end.receive();
@@ -125,8 +132,50 @@ class basic_turn_user {
   End end;
 
  private:
-  std::string user_, password_, nonce_;
+  turn::rest_credentials by_;
+  std::string nonce_;
   seeded_random random_{7};
 };
+
+class udp_to_server : public udp_end {
+ public:
+  static constexpr bool padded = false;
+  udp_to_server(const endpoint& server, const char* at) : udp_end(at), server_(server) {}
+  using udp_end::send;
+  void send(byte_view data) const { send(server_, data); }
+
+ private:
+  endpoint server_;
+};
+
+class turn_user : public basic_turn_user<udp_to_server> {
+ public:
+  turn_user(const endpoint& server, std::string_view name, std::string_view secret,
+            const char* at = "127.0.0.1:0")
+      : basic_turn_user(name, secret, server, at) {}
+};
+
+// One connection that carries whole messages.
+class stream_end {
+ public:
+  static constexpr bool padded = true;
+  explicit stream_end(raw_client client) : client_(std::move(client)) {}
+
+  void send(byte_view octets) const { REQUIRE(client_.send_raw(as_text(octets))); }
+  bytes receive() {
+    auto text = client_.read_octets(4);
+    REQUIRE(text.size() == 4);
+    const auto size = stun::stream_message_size(as_bytes(text));
+    REQUIRE(size);
+    text += client_.read_octets(*size - 4);
+    REQUIRE(text.size() == *size);
+    return to_bytes(as_bytes(text));
+  }
+  [[nodiscard]] raw_client& client() { return client_; }
+
+ private:
+  raw_client client_;
+};
+using stream_user = basic_turn_user<stream_end>;
 
 }  // namespace nat::test
