@@ -69,7 +69,7 @@ struct server_config {
   std::size_t max_permissions = 128;  // of one allocation
   std::size_t max_channels = 64;      // of one allocation
   std::size_t max_outbox = 4096;
-  // Answers to unauthenticated requests, a second and client address.
+  // Answers to unauthenticated requests over UDP, a second and client address.
   unsigned max_challenges_per_second = 100;
 };
 

@@ -36,7 +36,7 @@ std::string_view to_string(refusal why) noexcept {
 
 void server::state::refuse(const server_request& r, refusal why) {
   ++counted.refused[static_cast<std::size_t>(why)];
-  if (r.key == nullptr && !may_challenge(r.from.remote.ip, r.now)) return;
+  if (r.key == nullptr && !may_challenge(r.from, r.now)) return;
   std::array<std::byte, response_buffer> buffer;
   stun::message_writer writer(buffer, {r.message.type().method, stun::kind::error}, r.message.id());
   writer.put<stun::attr::error_code>({reason_of(why).code, reason_of(why).phrase});
@@ -57,7 +57,7 @@ void server::state::refuse_unknown(const server_request& r, std::span<const std:
 
 void server::state::challenge(const server_request& r, refusal why) {
   ++counted.refused[static_cast<std::size_t>(why)];
-  if (!may_challenge(r.from.remote.ip, r.now)) return;
+  if (!may_challenge(r.from, r.now)) return;
   // A name that nobody has listed, as TURN REST has them, can't be told from its hash.
   const bool anonymity = !users.empty() && config.rest_secret.empty();
   const auto fresh =
@@ -80,12 +80,15 @@ void server::state::send(const path& from, std::optional<byte_view> message) {
   outbox.push_back({from, to_bytes(*message), 0, std::nullopt});
 }
 
-bool server::state::may_challenge(const address& client, time_point now) {
+bool server::state::may_challenge(const path& from, time_point now) {
+  // There the address is no forgery, and an answer that is left out is missed for ever. Whoever
+  // reads none is held up by the connection itself.
+  if (from.proto == transport::tcp) return true;
   if (now - challenges_since >= std::chrono::seconds{1}) {
     challenges.fill(0);
     challenges_since = now;
   }
-  auto& sent = challenges[hash(endpoint{quota_address(client), 0}) % challenges.size()];
+  auto& sent = challenges[hash(endpoint{quota_address(from.remote.ip), 0}) % challenges.size()];
   if (sent >= config.max_challenges_per_second) {
     ++counted.limited;
     return false;

@@ -58,7 +58,7 @@ struct server::state {
   void refuse_unknown(const server_request&, std::span<const std::uint16_t> types);
   void challenge(const server_request&, refusal);  // 401 or 438 with realm and nonce
   void send(const path& from, std::optional<byte_view> message);
-  [[nodiscard]] bool may_challenge(const address& client, time_point now);
+  [[nodiscard]] bool may_challenge(const path& from, time_point now);
 
   // server_auth.cpp: the key of whoever sent it, or nothing, then it has been refused.
   [[nodiscard]] std::optional<stun::long_term_key> authenticate(server_request&, const allocation*);

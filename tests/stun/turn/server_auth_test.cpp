@@ -85,6 +85,11 @@ TEST_CASE_FIXTURE(server_harness, "a challenge is small, and strangers don't get
   }
   CHECK(answered <= 100);
   CHECK(server.counters().limited >= 900);
+  // Whoever has forged that address keeps nobody from being answered over TCP.
+  std::array<std::byte, 64> buffer;
+  stun::message_writer w(buffer, {method::allocate, stun::kind::request},
+                         stun::make_transaction_id(random));
+  CHECK(exchange(from(5000, "203.0.113.5", transport::tcp), *w.finish())->code == 401);
   now += 1s;
   challenge(client);
 }
