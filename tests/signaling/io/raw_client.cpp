@@ -179,6 +179,12 @@ bool raw_client::ended_within(int milliseconds) {
   return ::recv(socket_, buffer, sizeof buffer, 0) <= 0;
 }
 
+bool raw_client::hears_within(int milliseconds) const {
+  if (!in_.empty() || (tls_ && SSL_pending(tls_.get()) > 0)) return true;
+  pollfd wanted{.fd = socket_, .events = POLLIN, .revents = 0};
+  return ::poll(&wanted, 1, milliseconds) == 1;
+}
+
 void raw_client::quiet_for(int milliseconds) const {
   pollfd wanted{.fd = socket_, .events = POLLIN, .revents = 0};
   ::poll(&wanted, 1, milliseconds);

@@ -67,6 +67,8 @@ class raw_client {
   std::string join(std::string_view name, std::string_view more_members = {});
   // Waits so long for the server to end the connection, and takes what it says until then.
   [[nodiscard]] bool ended_within(int milliseconds);
+  // Whether there is something to hear, waiting so long for it.
+  [[nodiscard]] bool hears_within(int milliseconds) const;
   // Lets so much time pass, less if the server has something to say.
   void quiet_for(int milliseconds) const;
   // Asks for WebSocket; `headers`: whole lines more. The response's header.

@@ -3,9 +3,9 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <sys/pidfd.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -31,6 +31,7 @@ struct child {
 child start(const std::vector<std::string>& arguments) {
   int ends[2];
   REQUIRE(::pipe2(ends, O_CLOEXEC) == 0);
+  ::fcntl(ends[0], F_SETPIPE_SZ, 1 << 20);  // what nobody reads yet must not hold the server up
   std::vector<char*> argv{const_cast<char*>(NAT_SERVER_BINARY)};
   for (const auto& a : arguments) argv.push_back(const_cast<char*>(a.c_str()));
   argv.push_back(nullptr);
@@ -44,6 +45,9 @@ child start(const std::vector<std::string>& arguments) {
     const char* given = ::getenv("ASAN_OPTIONS");
     ::setenv("ASAN_OPTIONS", (std::string(given ? given : "") + ":quarantine_size_mb=1").c_str(),
              1);
+    // A report is the end, whichever sanitizer it comes from.
+    ::setenv("UBSAN_OPTIONS", "halt_on_error=1:print_stacktrace=1", 0);
+    ::setenv("TSAN_OPTIONS", "halt_on_error=1", 0);
     ::execv(NAT_SERVER_BINARY, argv.data());
     ::_exit(127);
   }
@@ -84,7 +88,8 @@ std::string read_to_end(int descriptor) {
 }
 
 int exit_status(pid_t pid) {
-  const int process = ::pidfd_open(pid, 0);
+  const int process =
+      static_cast<int>(::syscall(SYS_pidfd_open, pid, 0));  // glibc 2.36 declares it for C alone
   REQUIRE(process >= 0);
   const bool ended = readable_until(process, clock_type::now() + patience);
   ::close(process);

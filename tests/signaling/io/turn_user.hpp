@@ -2,6 +2,7 @@
 
 // Peers and clients of a TURN server that block, and fail the test where nothing comes.
 
+#include <netinet/udp.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -24,7 +25,10 @@ namespace nat::test {
 class udp_end {
  public:
   explicit udp_end(const char* at = "127.0.0.1:0")
-      : descriptor_(stun::io::open_udp(*parse_endpoint(at), {.report_errors = false})) {}
+      : descriptor_(stun::io::open_udp(*parse_endpoint(at), {.report_errors = false})) {
+    const int off = 0;  // each datagram by itself, not several as one
+    REQUIRE(setsockopt(descriptor_, SOL_UDP, UDP_GRO, &off, sizeof off) == 0);
+  }
   ~udp_end() { close(descriptor_); }
   udp_end(const udp_end&) = delete;
   udp_end& operator=(const udp_end&) = delete;
