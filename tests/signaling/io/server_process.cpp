@@ -112,7 +112,7 @@ endpoint first_endpoint(const std::string& json, const std::string& key) {
 
 }  // namespace
 
-finished run_server(std::vector<std::string> arguments) {
+finished run_server(const std::vector<std::string>& arguments) {
   const auto c = start(arguments);
   finished out;
   out.errors = read_to_end(c.errors);

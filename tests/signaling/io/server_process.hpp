@@ -17,7 +17,7 @@ struct finished {
   int status = -1;
   std::string errors;
 };
-[[nodiscard]] finished run_server(std::vector<std::string> arguments);
+[[nodiscard]] finished run_server(const std::vector<std::string>& arguments);
 
 class server_process {
  public:
