@@ -20,8 +20,7 @@ bool is_ready(const server_process& server) {
   return http_get(server.admin, "/readyz").starts_with("HTTP/1.1 200 ");
 }
 void wait_until_ready(const server_process& server) {
-  wait_until(
-      "ready", [&] { return is_ready(server); }, std::chrono::seconds(30));
+  wait_until("ready", [&] { return is_ready(server); }, std::chrono::seconds(30));
 }
 
 class member_server {
