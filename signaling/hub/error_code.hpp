@@ -1,6 +1,6 @@
 #pragma once
 
-// The codes of SIGNALING.md's `error` message.
+// The codes of SIGNALING.md's `error` message that a server sends.
 
 #include <array>
 #include <cstdint>
@@ -19,17 +19,15 @@ enum class error_code : std::uint8_t {
   peer_not_found,
   peer_busy,
   rate_limited,
-  going_away,
-  internal,
   cluster_unavailable,
 };
-inline constexpr std::size_t error_codes = 13;
+inline constexpr std::size_t error_codes = 11;
 
 [[nodiscard]] constexpr std::string_view to_string(error_code code) noexcept {
   constexpr std::array<std::string_view, error_codes> names{
-      "bad-message", "too-large",    "not-registered",     "already-registered", "bad-peer-id",
-      "id-taken",    "unauthorized", "peer-not-found",     "peer-busy",          "rate-limited",
-      "going-away",  "internal",     "cluster-unavailable"};
+      "bad-message", "too-large",    "not-registered",     "already-registered",
+      "bad-peer-id", "id-taken",     "unauthorized",       "peer-not-found",
+      "peer-busy",   "rate-limited", "cluster-unavailable"};
   return names[static_cast<std::size_t>(code)];
 }
 

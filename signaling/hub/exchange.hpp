@@ -6,7 +6,7 @@
 //
 //   1. connect() once a client's upgrade is done; it gives the slot that names the client
 //   2. handle_...() what happened, with the time
-//   3. handle_timeout() when next_timeout() has come
+//   3. handle_timeout() when next_timeout() has come, or several times a second
 //   4. after each: poll_output() and poll_envelope() until both are empty, and carry them out
 //   5. after an output of type close, or when the client has gone: handle_closed()
 //
@@ -127,6 +127,10 @@ class exchange {
 
   [[nodiscard]] std::optional<time_point> next_timeout() const;
   void handle_timeout(time_point now);
+
+  // This server's names may be someone else's by now: what was queued for clients, and is not
+  // written, is void. The clients hear of it with whatever is called next.
+  [[nodiscard]] bool fenced(time_point now) const;
 
   // Wall-clock time for the credentials' expiry.
   void handle_unix_time(std::int64_t seconds) noexcept { unix_now_ = seconds; }

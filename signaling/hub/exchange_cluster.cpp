@@ -45,6 +45,10 @@ void exchange::handle_claim_answer(const envelope& e, time_point now) {
   refuse_name(slot, e.target, error_code::id_taken, "", "The name " + e.target + " is taken.");
 }
 
+bool exchange::fenced(time_point now) const {
+  return fence_ != nullptr && (fence_->passed(now) || fence_->term() != term_);
+}
+
 // True: this server's names may be someone else's by now, and all its clients have been let go.
 bool exchange::fenced_off(time_point now) {
   if (fence_ == nullptr) return false;

@@ -2,7 +2,8 @@
 
 // Whether this server may still speak for the names that it holds in a cluster (SIGNALING.md, "More
 // than one server"). Its lease is refreshed on one loop and looked at on all of them, before every
-// message: a server that was frozen for longer than its lease finds out before it says a word.
+// message, by the time at which its batch of events began, and by the clock before what the batch
+// has for clients is written: a server that was frozen for longer than its lease finds out first.
 
 #include <atomic>
 #include <cstdint>

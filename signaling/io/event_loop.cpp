@@ -212,6 +212,7 @@ void event_loop::flush_all() {
   while (auto e = exchange_.poll_envelope()) shared_.deliver(*e);  // of connections that ended
   if (after_batch_) after_batch_();
   note_delivered(now_);
+  drop_if_fenced();
   flushing_.swap(dirty_);
   for (auto* c : flushing_) c->flush();
   flushing_.clear();
@@ -225,6 +226,15 @@ void event_loop::flush_all() {
   }
   buried_.clear();
   if (on_empty_ && alive_ == 0) std::exchange(on_empty_, nullptr)();
+}
+
+// The batch was judged by the time at which it began, and this process may have been stopped since:
+// what it has for clients is not to go out under names that are another's by now.
+void event_loop::drop_if_fenced() {
+  if (!exchange_.fenced(std::chrono::steady_clock::now())) return;
+  for (auto* c : dirty_) {
+    if (c->state() == connection::phase::open) c->abort();
+  }
 }
 
 void event_loop::bury(connection& c) {

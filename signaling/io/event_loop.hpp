@@ -134,6 +134,7 @@ class event_loop {
   };
   void turned_away(const address& client, hub::rejection);
   void flush_all();
+  void drop_if_fenced();
   void tick();
   void arm_tick();
   void note_lag(duration late);

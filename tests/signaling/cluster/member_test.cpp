@@ -146,6 +146,28 @@ TEST_CASE("cluster: a server is frozen for longer than its lease, and comes back
   CHECK(has(all.heard(all.join(1, "eve")), "registered"));
 }
 
+TEST_CASE("cluster: what waits to be written is void once the fence is passed, or a term began") {
+  hub::limits limits;
+  hub::announcement plan;
+  seeded_random random(1);
+  hub::registry names(limits, random);
+  hub::penalties guessers(random);
+  hub::exchange clients(0, limits, plan, names, guessers);
+  const time_point now{1h};
+  CHECK_FALSE(clients.fenced(now));
+  hub::fence fence;
+  clients.join_cluster(fence);
+  CHECK_FALSE(clients.fenced(now));
+  fence.renew(now + 9s);
+  CHECK_FALSE(clients.fenced(now + 9s - 1ns));
+  CHECK(clients.fenced(now + 9s));
+  fence.new_term();
+  fence.lift();
+  CHECK(clients.fenced(now + 9s));
+  clients.handle_timeout(now + 9s);  // all clients have been let go
+  CHECK_FALSE(clients.fenced(now + 9s));
+}
+
 TEST_CASE("cluster: a lease ends in Redis before its time, unseen by its server") {
   cluster_servers all(2);
   const auto al = all.join(0, "al"), bob = all.join(1, "bob"), carol = all.join(1, "carol");
