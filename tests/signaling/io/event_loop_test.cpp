@@ -20,8 +20,9 @@ TEST_CASE("a loop that has not come round for five seconds is known, from any th
   shared_directory names(limits, random);
   shared_admission door(limits, random);
   shared_penalties penalties(random);
-  const shared_parts parts{limits,  names,   door,   penalties,
-                           proxies, origins, random, [](hub::envelope&) {}};
+  memory_budget memory(limits.total_queue_bytes, 1);
+  const shared_parts parts{
+      limits, names, door, penalties, memory, proxies, origins, random, [](hub::envelope&) {}};
   event_loop loop(0, parts);
   const auto made = std::chrono::steady_clock::now();
   CHECK(loop.turned(made));
