@@ -382,11 +382,6 @@ void link::shutdown(time_point now) {
   drain_connection(now);
 }
 
-void link::abort(time_point now) {
-  ended_ = true;
-  if (channel_) channel_->abort(now);
-}
-
 std::optional<transmit> link::poll_transmit(time_point now) {
   if (auto check = agent_.poll_transmit()) return check;
   const auto via = agent_.selected();

@@ -111,8 +111,6 @@ class link {
   void close_channel(datachannel::channel_id, time_point now);
   // In order; peer_left or failure follows within close_timeout.
   void shutdown(time_point now);
-  // At once, and the other end is told.
-  void abort(time_point now);
 
   [[nodiscard]] std::optional<transmit> poll_transmit(time_point now);
   [[nodiscard]] std::optional<link_event> poll_event(time_point now);

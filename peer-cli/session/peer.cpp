@@ -72,8 +72,7 @@ void peer::drop_link(std::optional<failure> why, time_point now) {
     if (why->status == exit_status::wrong_peer && !config_.target) {
       guarded_until_ = now + std::chrono::seconds{1U << std::min(strikes_++, 6U)};
     }
-    // Nobody stays for an end in order; and where signaling is away, no `bye` says it.
-    tried ? link_->shutdown(now) : link_->abort(now);
+    link_->shutdown(now);
   }
   while (auto out = link_->poll_transmit(now)) {
     if (gatherer_->is_relayed(out->via.local)) {

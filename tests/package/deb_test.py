@@ -36,7 +36,7 @@ for program in ("cpack", "dpkg-deb", "dpkg-shlibdeps", "file", "groff", "man"):
 
 
 # What the unit lets the server open, and a filter that does as systemd then does.
-FAMILIES = {"INET": 2, "INET6": 10, "NETLINK": 16}
+FAMILIES = {"INET": 2, "INET6": 10, "NETLINK": 16, "UNIX": 1}
 
 
 def only_families(numbers):
