@@ -122,7 +122,6 @@ class websocket::stream_connection final
 
   void abandon() override {
     muted_ = true;
-    queue_.clear();
     closed_ = true;
     lookup_.reset();
     beast::get_lowest_layer(socket_).close();
@@ -152,7 +151,10 @@ class websocket::stream_connection final
   void secure() {
     if constexpr (tls) {
       auto& stream = socket_.next_layer();
-      SSL_set_tlsext_host_name(stream.native_handle(), url_.host.c_str());
+      // An address is no server name (RFC 6066, 3).
+      if (!parse_address(url_.host)) {
+        SSL_set_tlsext_host_name(stream.native_handle(), url_.host.c_str());
+      }
       stream.set_verify_callback(net::ssl::host_name_verification(url_.host));
       stream.async_handshake(
           net::ssl::stream_base::client, [self = this->shared_from_this()](error_code error) {
@@ -229,7 +231,7 @@ class websocket::stream_connection final
 
   void fail(const std::string& what, const std::string& why) {
     if (std::exchange(closed_, true)) return;
-    queue_.clear();
+    beast::get_lowest_layer(socket_).close();
     if (!std::exchange(muted_, true)) handlers_.on_closed(id_, what + " (" + why + ")");
   }
 
@@ -239,7 +241,7 @@ class websocket::stream_connection final
   std::optional<name_lookup> lookup_;
   beast::websocket::stream<Stream, false> socket_;  // false: no permessage-deflate
   beast::flat_buffer buffer_;
-  std::deque<std::string> queue_;
+  std::deque<std::string> queue_;  // stays when it ends: a write under way reads the first
   bool open_ = false, closed_ = false, finishing_ = false, muted_ = false;
 };
 

@@ -205,6 +205,7 @@ void signaling_client::stop() {
 }
 
 void signaling_client::leave() {
+  if (current_) send_waiting();
   if (attempt_) outputs_.emplace_back(signaling_disconnect{attempt_->id});
   if (current_) outputs_.emplace_back(signaling_disconnect{*current_});
   if (predecessor_) outputs_.emplace_back(signaling_disconnect{predecessor_->id});

@@ -10,6 +10,7 @@ namespace nat::hub {
 namespace {
 
 constexpr double max_connect_ms = 60'000;
+constexpr double refused_token_cost = 25;  // messages
 
 void append_member(std::string& out, std::string_view key, std::string_view raw) {
   if (raw.empty()) return;
@@ -170,7 +171,12 @@ bool exchange::authorized(std::uint32_t slot, const request& asked, time_point n
   }
   // A genuine token that is out of date, or for another name, is no guess: others of its address,
   // which may be a whole company's, are not to suffer for it.
-  if (verdict == access::verdict::wrong_token) penalties_.failed(from, now);
+  // It costs a look at a signature, though, and so as much of the client's rate.
+  if (verdict == access::verdict::wrong_token) {
+    penalties_.failed(from, now);
+  } else if (limits_.messages_per_second > 0) {
+    clients_[slot].bucket.take(now, refused_token_cost);
+  }
   ++stats_.unauthorized;
   switch (verdict) {
     case access::verdict::wrong_name:

@@ -175,6 +175,12 @@ void exchange::note_full(std::uint32_t slot, time_point now) {
   c.full_since = now;
   c.headway = 0;
   slow_.push({now + limits_.slow_timeout, slot, c.serial});
+  if (slow_.size() < 2 * stats_.connections + 1024) return;
+  slow_.drop([this](const deadline_queue::entry& e) {
+    const auto& of = clients_[e.slot];
+    return !of.connected || of.serial != e.serial || !of.full ||
+           of.full_since + limits_.slow_timeout != e.when;
+  });
 }
 
 void exchange::look_after(std::uint32_t slot, time_point now) {

@@ -40,7 +40,7 @@ bool connection::watch() {
 
 void connection::handle_ready(std::uint32_t events) {
   if (phase_ == phase::dead) return;
-  if (events & EPOLLOUT) flush();
+  if (events & EPOLLOUT) loop_.flush_early(*this);
   if (phase_ != phase::dead && (events & (EPOLLIN | EPOLLHUP | EPOLLERR))) read_all();
   if (phase_ != phase::dead) account();
 }

@@ -189,7 +189,7 @@ void event_loop::carry_out(const hub::output& o) {
   switch (o.what) {
     case hub::output::type::text:
       c->write_frame(websocket::opcode::text, o.payload);
-      if (c->much_unwritten()) c->flush();
+      if (c->much_unwritten()) flush_early(*c);
       return;
     case hub::output::type::ping:
       return c->write_frame(websocket::opcode::ping, {});
@@ -235,6 +235,10 @@ void event_loop::drop_if_fenced() {
   for (auto* c : dirty_) {
     if (c->state() == connection::phase::open) c->abort();
   }
+}
+
+void event_loop::flush_early(connection& c) {
+  if (!exchange_.fenced(std::chrono::steady_clock::now())) c.flush();
 }
 
 void event_loop::bury(connection& c) {

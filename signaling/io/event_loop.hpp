@@ -122,6 +122,8 @@ class event_loop {
   void closed(connection&, hub::ending);
   void carry_out();
   void flush_later(connection&);
+  // Unless the cluster may have given its name away.
+  void flush_early(connection&);
   void expect_end(const connection&);
   void bury(connection&);
 

@@ -134,5 +134,17 @@ TEST_CASE("the exchange asks for tokens, and stops listening to who guesses") {
   CHECK(s.exchanges[0]->stats().unauthorized + s.exchanges[1]->stats().unauthorized == 40);
 }
 
+TEST_CASE("one connection has a signature looked at a few times only") {
+  test::switchboard s;
+  s.exchanges[0]->use_access(std::make_shared<const access>(policy_of("bots bot-*\n")));
+  const auto c = s.connect();
+  int refused = 0;
+  for (int i = 0; i < 30; ++i) {
+    s.say(c, R"({"type":"register","peer_id":"al","token":"bots"})");
+    refused += field(s.heard(c), "code") == "unauthorized" ? 1 : 0;
+  }
+  CHECK(refused <= 9);
+}
+
 }  // namespace
 }  // namespace nat::hub
