@@ -81,16 +81,15 @@ void server::state::send(const path& from, std::optional<byte_view> message) {
 }
 
 bool server::state::may_challenge(const path& from, time_point now) {
+  // There the address is no forgery, and an answer that is left out is missed for ever. Whoever
+  // reads none is held up by the connection itself.
+  if (from.proto == transport::tcp) return true;
   if (now - challenges_since >= std::chrono::seconds{1}) {
     challenges.fill(0);
     challenges_since = now;
   }
-  // Over TCP the address is no forgery, and an answer that is left out is missed for ever: what
-  // others ask for in its name over UDP is not counted there.
-  const bool tcp = from.proto == transport::tcp;
-  const std::uint16_t kind = tcp ? 1 : 0;
-  auto& sent = challenges[hash(endpoint{quota_address(from.remote.ip), kind}) % challenges.size()];
-  if (sent >= config.max_challenges_per_second * (tcp ? 10 : 1)) {
+  auto& sent = challenges[hash(endpoint{quota_address(from.remote.ip), 0}) % challenges.size()];
+  if (sent >= config.max_challenges_per_second) {
     ++counted.limited;
     return false;
   }

@@ -89,12 +89,7 @@ TEST_CASE_FIXTURE(server_harness, "a challenge is small, and strangers don't get
   std::array<std::byte, 64> buffer;
   stun::message_writer w(buffer, {method::allocate, stun::kind::request},
                          stun::make_transaction_id(random));
-  const auto same_over_tcp = from(5000, "203.0.113.5", transport::tcp);
-  const auto message = *w.finish();
-  CHECK(exchange(same_over_tcp, message)->code == 401);
-  answered = 1;
-  for (int i = 0; i < 2000; ++i) answered += exchange(same_over_tcp, message) ? 1 : 0;
-  CHECK(answered == 1000);
+  CHECK(exchange(from(5000, "203.0.113.5", transport::tcp), *w.finish())->code == 401);
   now += 1s;
   challenge(client);
 }
