@@ -30,7 +30,7 @@ admission::admission(const limits& l, random_source& random)
       max_per_address_(l.max_connections_per_address),
       per_second_(l.connections_per_second_per_address),
       burst_(l.connection_burst()),
-      sites_(0, site_hash(random)) {}
+      sites_(0, address_hash(random)) {}
 
 std::expected<void, rejection> admission::enter(const std::optional<address>& from,
                                                 time_point now) {

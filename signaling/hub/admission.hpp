@@ -44,12 +44,6 @@ class admission {
   [[nodiscard]] std::size_t sites() const noexcept { return sites_.size(); }
 
  private:
-  struct site_hash : keyed_hash {
-    using keyed_hash::keyed_hash;
-    std::size_t operator()(const address& a) const noexcept {
-      return keyed_hash::operator()(as_text(a.octets));
-    }
-  };
   struct site {
     token_bucket newcomers;
     std::uint32_t here = 0;
@@ -64,7 +58,7 @@ class admission {
   std::size_t max_, max_per_address_;
   double per_second_, burst_;
   std::size_t count_ = 0;
-  std::unordered_map<address, site, site_hash> sites_;
+  std::unordered_map<address, site, address_hash> sites_;
   std::deque<rest> resting_;  // each site once at most
 };
 
