@@ -35,6 +35,9 @@ void event_log::registered(const address& client, std::string_view name, bool re
 
 void event_log::refused(const address& client, std::string_view name, hub::error_code code,
                         std::string_view reason) {
+  const bool always =
+      code == hub::error_code::unauthorized || code == hub::error_code::rate_limited;
+  if (!always && !log_wanted(log_level::debug)) return;
   std::vector<log_line::field> fields{{"client", to_string(client)},
                                       {"name", std::string(name)},
                                       {"code", std::string(to_string(code))},
@@ -45,10 +48,8 @@ void event_log::refused(const address& client, std::string_view name, hub::error
   if (code == hub::error_code::rate_limited) {
     return warn(kind::penalized, "registration not looked at", std::move(fields));
   }
-  log_debug([&] {
-    fields.insert(fields.begin(), {"event", "registration-refused"});
-    return log_line{"registration refused", std::move(fields)};
-  });
+  fields.insert(fields.begin(), {"event", "registration-refused"});
+  log(log_level::debug, {"registration refused", std::move(fields)});
 }
 
 void event_log::closed(const address& client, std::string_view name,
