@@ -521,12 +521,19 @@ TEST_CASE("cluster: a release while joining does not keep other names from being
   CHECK(all.quarrel() == "");
 }
 
-TEST_CASE("cluster: an error of Redis is told by its first word, as the rest may hold a secret") {
+// One that has begun, and is spoken to by hand.
+struct lone_member {
+  lone_member() { part.start(now); }
+
   hub::fence fence;
-  seeded_random random(1);
-  cluster::member part({.node = "n", .password = "hunter2"}, fence, random);
+  seeded_random random{1};
+  cluster::member part{{.node = "n", .password = "hunter2"}, fence, random};
   const time_point now{1h};
-  part.start(now);
+};
+
+TEST_CASE_FIXTURE(
+    lone_member,
+    "cluster: an error of Redis is told by its first word, as the rest may hold a secret") {
   part.handle_connected(cluster::line::commands, now);
   SUBCASE("a known one") {
     part.handle_reply(
@@ -542,12 +549,9 @@ TEST_CASE("cluster: an error of Redis is told by its first word, as the rest may
   }
 }
 
-TEST_CASE("cluster: of several replies that came at once, the first error is the one that counts") {
-  hub::fence fence;
-  seeded_random random(1);
-  cluster::member part({.node = "n", .password = "hunter2"}, fence, random);
-  const time_point now{1h};
-  part.start(now);
+TEST_CASE_FIXTURE(
+    lone_member,
+    "cluster: of several replies that came at once, the first error is the one that counts") {
   part.handle_connected(cluster::line::inbox, now);
   for (const char* text : {"WRONGPASS no", "NOAUTH no"}) {
     part.handle_reply(cluster::line::inbox, {.what = reply::type::error, .text = text}, now);
