@@ -1,5 +1,7 @@
 #include "signaling/io/upgrade.hpp"
 
+#include <algorithm>
+#include <array>
 #include <optional>
 
 #include <boost/asio/buffer.hpp>
@@ -36,13 +38,9 @@ std::string_view view(boost::beast::string_view text) {
   return {text.data(), text.size()};
 }
 
-bool lists(std::string_view header, std::string_view word) {
-  return http::token_list(boost::beast::string_view(header.data(), header.size()))
-      .exists(boost::beast::string_view(word.data(), word.size()));
-}
-
 // A field that stands there several times is one list (RFC 9110, 5.3).
-std::string all_of(const request& r, const char* name) {
+template <class Name>
+std::string all_of(const request& r, Name name) {
   std::string out;
   const auto [first, last] = r.equal_range(name);
   for (auto field = first; field != last; ++field) {
@@ -52,10 +50,22 @@ std::string all_of(const request& r, const char* name) {
   return out;
 }
 
+bool lists(const request& r, http::field name, std::string_view word) {
+  const auto value = all_of(r, name);
+  return http::token_list(value).exists(boost::beast::string_view(word.data(), word.size()));
+}
+
+// Two of one of these, and it would be a guess which is meant (RFC 6455, 11.3; RFC 9112, 3.2).
+bool repeats_what_is_single(const request& r) {
+  constexpr std::array single{http::field::host, http::field::origin,
+                              http::field::sec_websocket_key, http::field::sec_websocket_version};
+  return std::ranges::any_of(single, [&](auto name) { return r.count(name) > 1; });
+}
+
 bool asks_for_websocket(const request& r) {
   return r.method() == http::verb::get && r.version() >= 11 &&
-         lists(view(r[http::field::connection]), "upgrade") &&
-         lists(view(r[http::field::upgrade]), "websocket");
+         lists(r, http::field::connection, "upgrade") &&
+         lists(r, http::field::upgrade, "websocket");
 }
 
 upgrade_result refuse(unsigned status, std::string_view why, std::string_view more = {}) {
@@ -81,6 +91,9 @@ upgrade_result answer_upgrade(std::string_view head) {
   const auto asked = parse(head);
   if (!asked) return refuse(400, "The request is not HTTP/1.1.\n");
   if (announces_body(*asked)) return refuse(400, "A request with a body has no place here.\n");
+  if (repeats_what_is_single(*asked)) {
+    return refuse(400, "Host, Origin, Sec-WebSocket-Key and -Version stand there once.\n");
+  }
   if (!asks_for_websocket(*asked)) {
     return refuse(426, "This is a signaling server: connect with a WebSocket client.\n",
                   "Upgrade: websocket\r\n");
@@ -97,7 +110,7 @@ upgrade_result answer_upgrade(std::string_view head) {
                      std::string(view((*asked)[http::field::origin])),
                      all_of(*asked, "X-Forwarded-For")};
   out.response += websocket::accept_for(key);
-  if (lists(view((*asked)[http::field::sec_websocket_protocol]), signal::subprotocol)) {
+  if (lists(*asked, http::field::sec_websocket_protocol, signal::subprotocol)) {
     out.response += "\r\nSec-WebSocket-Protocol: ";
     out.response += signal::subprotocol;
   }

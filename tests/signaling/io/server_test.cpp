@@ -359,7 +359,26 @@ TEST_CASE("what is not an upgrade is told so in HTTP, and bounded") {
   auto no_key = upgrade;
   no_key.replace(no_key.find("dGhlIHNhbXBsZSBub25jZQ=="), 24, "short");
   CHECK(response(no_key + "\r\n") == "HTTP/1.1 400");
+  for (const char* again :
+       {"Host: y", "Origin: https://a.example\r\nOrigin: https://b.example",
+        "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==", "Sec-WebSocket-Version: 13"}) {
+    CHECK_MESSAGE(response(upgrade + again + "\r\n\r\n") == "HTTP/1.1 400", again);
+  }
   CHECK(server.alive());
+}
+
+TEST_CASE("lists of the upgrade may stand in several fields") {
+  server_process server;
+  raw_client c(server.websocket, raw_client::start::tcp_only);
+  c.send_raw(
+      "GET / HTTP/1.1\r\nHost: x\r\nConnection: keep-alive\r\nUpgrade: h2c\r\n"
+      "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Protocol: other\r\n"
+      "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n"
+      "Sec-WebSocket-Protocol: " +
+      std::string(signal::subprotocol) + "\r\n\r\n");
+  const auto head = c.read_head();
+  CHECK(head.starts_with("HTTP/1.1 101"));
+  CHECK(head.contains("Sec-WebSocket-Protocol: " + std::string(signal::subprotocol)));
 }
 
 TEST_CASE("time limits: a request that never ends, no registration, silence") {

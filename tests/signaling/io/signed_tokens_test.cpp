@@ -93,6 +93,19 @@ TEST_CASE("no algorithm but the key's, whatever the header says") {
   }
 }
 
+TEST_CASE("a header that asks for extensions to be understood") {
+  const auto policy = policy_of({secret});
+  const auto under = [&](std::string_view more) {
+    const auto header = R"({"alg":"HS256","typ":"JWT")" + std::string(more) + '}';
+    return verdict_on(policy, handmade_token(header, claims(), secret));
+  };
+  CHECK(under("") == verdict::granted);
+  CHECK(under(R"(,"kid":"2026")") == verdict::granted);
+  for (const char* crit : {R"(["exp"])", R"(["b64"],"b64":false)", "[]", "null"}) {
+    CHECK_MESSAGE(under(R"(,"crit":)" + std::string(crit)) == verdict::wrong_token, crit);
+  }
+}
+
 TEST_CASE("times: expired, not yet valid, none at all, nonsense") {
   const auto policy = policy_of({secret});
   const auto token = [](std::string_view more, std::string_view exp = "2000") {
