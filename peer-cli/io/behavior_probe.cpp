@@ -12,10 +12,10 @@
 #include <boost/asio/signal_set.hpp>
 #include <boost/asio/steady_timer.hpp>
 
-#include "peer-cli/io/name_lookup.hpp"
 #include "protocol/crypto/system_random.hpp"
 #include "stun/behavior/discovery.hpp"
 #include "stun/client.hpp"
+#include "stun/io/name_lookup.hpp"
 #include "stun/io/stream.hpp"
 #include "stun/io/udp_socket.hpp"
 
@@ -169,7 +169,7 @@ class behavior_probe::prober : public std::enable_shared_from_this<prober> {
   void look_up(const session::ice_url& url) {
     if (const auto ip = parse_address(url.host)) return add({*ip, url.port});
     ++resolving_;
-    lookups_.push_back(std::make_unique<name_lookup>(
+    lookups_.push_back(std::make_unique<stun::io::name_lookup>(
         executor_, url.host,
         [this, url](const std::vector<address>& found, const std::string& reason) {
           --resolving_;
@@ -271,7 +271,7 @@ class behavior_probe::prober : public std::enable_shared_from_this<prober> {
   done done_;
   crypto::system_random random_;
   net::steady_timer timer_{executor_}, deadline_{executor_};
-  std::vector<std::unique_ptr<name_lookup>> lookups_;
+  std::vector<std::unique_ptr<stun::io::name_lookup>> lookups_;
   std::vector<endpoint> servers_v4_, servers_v6_;
   std::list<family> families_;  // stable: callbacks hold references
   std::size_t resolving_ = 0;

@@ -261,7 +261,7 @@ void runtime::perform(session::request& wanted) {
 }
 
 void runtime::perform(const session::resolve_server& wanted) {
-  lookups_[wanted.id] = std::make_unique<name_lookup>(
+  lookups_[wanted.id] = std::make_unique<stun::io::name_lookup>(
       context_.get_executor(), wanted.host,
       [this, id = wanted.id](const std::vector<address>& found, const std::string&) {
         peer_.server_resolved(id, found, clock::now());

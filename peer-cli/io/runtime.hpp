@@ -21,11 +21,11 @@
 #include "peer-cli/io/http_exchange.hpp"
 #include "peer-cli/io/interface_monitor.hpp"
 #include "peer-cli/io/mdns_resolver.hpp"
-#include "peer-cli/io/name_lookup.hpp"
 #include "peer-cli/io/websocket.hpp"
 #include "peer-cli/session/peer.hpp"
 #include "protocol/crypto/system_random.hpp"
 #include "protocol/dtls/certificate.hpp"
+#include "stun/io/name_lookup.hpp"
 #include "stun/io/stream.hpp"
 #include "stun/io/udp_socket.hpp"
 
@@ -110,7 +110,7 @@ class runtime {
     stun::io::stream stream;
   };
   std::map<std::uint32_t, open_connection> streams_;
-  std::map<std::uint32_t, std::unique_ptr<name_lookup>> lookups_;
+  std::map<std::uint32_t, std::unique_ptr<stun::io::name_lookup>> lookups_;
   std::map<std::uint32_t, std::unique_ptr<http_exchange>> exchanges_;
   std::optional<announcements> announcements_;  // once there is a router to hear
   std::map<endpoint, unsigned> links_;          // each socket's interface

@@ -9,8 +9,8 @@
 #include <boost/asio/signal_set.hpp>
 #include <boost/asio/steady_timer.hpp>
 
-#include "peer-cli/io/name_lookup.hpp"
 #include "protocol/crypto/system_random.hpp"
+#include "stun/io/name_lookup.hpp"
 #include "stun/io/stream.hpp"
 #include "stun/io/udp_socket.hpp"
 
@@ -196,7 +196,7 @@ class probe {
   net::io_context context_{1};
   crypto::system_random random_;
   net::steady_timer timer_{context_};
-  std::optional<name_lookup> lookup_;
+  std::optional<stun::io::name_lookup> lookup_;
   std::list<attempt> attempts_;  // stable: callbacks hold references
   std::string last_error_ = "it does not answer";
   std::optional<std::expected<probe_result, failure>> result_;

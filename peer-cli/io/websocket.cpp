@@ -15,9 +15,9 @@
 #include <boost/beast/websocket.hpp>
 #include <boost/beast/websocket/ssl.hpp>
 
-#include "peer-cli/io/name_lookup.hpp"
 #include "protocol/base/endpoint.hpp"
 #include "protocol/signal/messages.hpp"
+#include "stun/io/name_lookup.hpp"
 
 namespace nat::peer_io {
 
@@ -238,7 +238,7 @@ class websocket::stream_connection final
   std::uint32_t id_;
   parsed_url url_;
   handlers handlers_;
-  std::optional<name_lookup> lookup_;
+  std::optional<stun::io::name_lookup> lookup_;
   beast::websocket::stream<Stream, false> socket_;  // false: no permessage-deflate
   beast::flat_buffer buffer_;
   std::deque<std::string> queue_;  // stays when it ends: a write under way reads the first

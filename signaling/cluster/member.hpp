@@ -73,7 +73,8 @@ class member {
   static constexpr duration longest_wait = std::chrono::milliseconds(250);
 
   struct settings {
-    std::string node;  // unique, one word
+    std::string node;    // unique, one word
+    std::string user{};  // of Redis' ACL; empty: its default user
     std::string password{};
     unsigned database = 0;
     std::uint32_t loops = 1;

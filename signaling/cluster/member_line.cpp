@@ -76,7 +76,11 @@ void member::greet(line which, time_point now) {
     if (which == line::commands) return send({.what = sent::type::plain, .at = now}, words);
     actions_.push_back({action::type::send, which, std::move(words)});
   };
-  if (!settings_.password.empty()) say({"AUTH", settings_.password});
+  if (!settings_.user.empty()) {
+    say({"AUTH", settings_.user, settings_.password});
+  } else if (!settings_.password.empty()) {
+    say({"AUTH", settings_.password});
+  }
   if (which == line::inbox) return say({"SUBSCRIBE", inbox_channel(settings_.node)});
   if (settings_.database != 0) say({"SELECT", std::to_string(settings_.database)});
   for (const auto* s : {&claim_script(), &route_script(), &release_script(), &recover_script()}) {

@@ -3,10 +3,7 @@
 #include <algorithm>
 #include <charconv>
 
-#include <boost/asio/io_context.hpp>
-#include <boost/asio/ip/tcp.hpp>
-
-#include "signaling/io/sockets.hpp"
+#include "protocol/base/endpoint.hpp"
 
 namespace nat::signaling::io {
 
@@ -29,8 +26,8 @@ std::expected<cluster_url, std::string> parse_cluster_url(std::string_view text)
   constexpr std::string_view scheme = "redis://";
   if (text.find('@') != text.npos) {
     return std::unexpected(
-        "must hold no password, which others could read there: use "
-        "SIGNALING_CLUSTER_PASSWORD or --cluster-password-file");
+        "must hold no user or password, which others could read there: use "
+        "--cluster-user, and SIGNALING_CLUSTER_PASSWORD or --cluster-password-file");
   }
   if (text.starts_with("rediss://")) {
     return std::unexpected(
@@ -62,20 +59,6 @@ std::expected<cluster_url, std::string> parse_cluster_url(std::string_view text)
   }
   out.host = place;
   return out;
-}
-
-endpoint find_cluster(const cluster_url& url) {
-  if (const auto literal = parse_address(url.host)) return {*literal, url.port};
-  boost::asio::io_context context;
-  boost::asio::ip::tcp::resolver resolver(context);
-  boost::system::error_code wrong;
-  const auto found = resolver.resolve(url.host, "", wrong);
-  if (!wrong && !found.empty()) {
-    if (const auto ip = parse_address(found.begin()->endpoint().address().to_string())) {
-      return {*ip, url.port};
-    }
-  }
-  throw startup_error{"--cluster: failed to look up \"" + url.host + "\": " + wrong.message()};
 }
 
 }  // namespace nat::signaling::io

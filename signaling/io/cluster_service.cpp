@@ -7,13 +7,14 @@
 
 namespace nat::signaling::io {
 
-cluster_service::cluster_service(event_loop& loop, const endpoint& redis,
+cluster_service::cluster_service(event_loop& loop, const cluster_url& redis,
                                  cluster::member::settings settings, random_source& random,
                                  std::function<void(hub::envelope&)> deliver)
     : loop_(loop),
       member_(std::move(settings), fence_, random),
-      commands_(loop.poll(), redis, events_of(cluster::line::commands)),
-      inbox_line_(loop.poll(), redis, events_of(cluster::line::inbox)),
+      host_(loop.context().get_executor(), redis),
+      commands_(loop.poll(), events_of(cluster::line::commands)),
+      inbox_line_(loop.poll(), events_of(cluster::line::inbox)),
       timer_(loop.context()),
       deliver_(std::move(deliver)) {}
 
@@ -40,6 +41,19 @@ bool cluster_service::receive(hub::envelope& e) {
   return how != inbox::outcome::full;
 }
 
+redis_line& cluster_service::line_of(cluster::line which) {
+  return which == cluster::line::commands ? commands_ : inbox_line_;
+}
+
+void cluster_service::connect(cluster::line which) {
+  host_.find(which, [this, which](const std::expected<endpoint, std::string>& where) {
+    loop_.update_clock();
+    auto& line = line_of(which);
+    where ? line.connect(*where) : line.refuse(where.error());
+    carry_out();
+  });
+}
+
 void cluster_service::take_inbox() {
   for (auto& e : inbox_.take()) member_.handle_envelope(std::move(e), loop_.now());
 }
@@ -52,10 +66,12 @@ void cluster_service::carry_out() {
     busy = false;
     while (const auto a = member_.poll_action(now)) {
       busy = true;
-      auto& line = a->where == cluster::line::commands ? commands_ : inbox_line_;
-      if (a->what == cluster::action::type::connect) line.connect();
-      if (a->what == cluster::action::type::disconnect) line.disconnect();
-      if (a->what == cluster::action::type::send) line.send(a->words);
+      if (a->what == cluster::action::type::connect) connect(a->where);
+      if (a->what == cluster::action::type::disconnect) {
+        host_.cancel(a->where);
+        line_of(a->where).disconnect();
+      }
+      if (a->what == cluster::action::type::send) line_of(a->where).send(a->words);
     }
     commands_.flush();
     inbox_line_.flush();

@@ -12,6 +12,7 @@
 #include "signaling/cluster/member.hpp"
 #include "signaling/hub/cluster_gauges.hpp"
 #include "signaling/io/inbox.hpp"
+#include "signaling/io/redis_host.hpp"
 #include "signaling/io/redis_line.hpp"
 
 namespace nat::signaling::io {
@@ -21,7 +22,7 @@ class event_loop;
 class cluster_service {
  public:
   // `deliver` takes an envelope for any loop.
-  cluster_service(event_loop&, const endpoint& redis, cluster::member::settings, random_source&,
+  cluster_service(event_loop&, const cluster_url& redis, cluster::member::settings, random_source&,
                   std::function<void(hub::envelope&)> deliver);
   // On the loop's thread, or before it runs.
   void start();
@@ -36,6 +37,8 @@ class cluster_service {
 
  private:
   line_events events_of(cluster::line);
+  redis_line& line_of(cluster::line);
+  void connect(cluster::line);
   void take_inbox();
   void carry_out();
   void note_state();
@@ -44,6 +47,7 @@ class cluster_service {
   event_loop& loop_;
   hub::fence fence_;
   cluster::member member_;
+  redis_host host_;
   redis_line commands_, inbox_line_;
   boost::asio::steady_timer timer_;
   std::function<void(hub::envelope&)> deliver_;

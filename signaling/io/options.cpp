@@ -132,6 +132,10 @@ void add_cluster(CLI::App& app, raw_options& raw) {
                  "share one name space of peers with all servers that use this Redis [off]")
       ->type_name("redis://HOST:PORT[/DB]")
       ->envname("SIGNALING_CLUSTER");
+  app.add_option("--cluster-user", raw.cluster_user,
+                 "a user of that Redis' ACL, with the password below [its default user]")
+      ->type_name("NAME")
+      ->envname("SIGNALING_CLUSTER_USER");
   app.add_option("--cluster-password-file", raw.cluster_password_file,
                  "file with that Redis' password; or SIGNALING_CLUSTER_PASSWORD in the "
                  "environment, the password itself [none]")

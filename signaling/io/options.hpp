@@ -38,7 +38,7 @@ struct options {
   std::vector<std::string> allowed_origins;  // as browsers write them
   std::vector<turn::prefix> trusted_proxies;
   std::optional<cluster_url> cluster;
-  std::string cluster_password;
+  std::string cluster_user, cluster_password;
   std::optional<endpoint> admin;
   unsigned threads = 1;
   std::string log_level = "info";

@@ -143,6 +143,11 @@ void interpret_cluster(options& out, const raw_options& raw) {
   }
   out.cluster_password = secret_from("--cluster-password-file", raw.cluster_password_file,
                                      "SIGNALING_CLUSTER_PASSWORD");
+  out.cluster_user = raw.cluster_user;
+  if (!out.cluster_user.empty() && out.cluster_password.empty()) {
+    throw CLI::ValidationError("--cluster-user",
+                               "needs --cluster-password-file or SIGNALING_CLUSTER_PASSWORD");
+  }
 }
 
 }  // namespace

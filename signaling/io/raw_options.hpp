@@ -16,7 +16,7 @@ struct raw_options {
   bool no_stun = false, turn = false, no_turn = false;
   double drain_delay = 0, register_timeout = 10, idle_timeout = 60, resume_window = 30,
          slow_timeout = 10;
-  std::string cluster, cluster_password_file;
+  std::string cluster, cluster_user, cluster_password_file;
 };
 
 // Adds to `out`, which has all that needs no reading. Throws CLI::Error.

@@ -25,8 +25,7 @@ bool again(int error) {
 
 }  // namespace
 
-redis_line::redis_line(poller& p, const endpoint& server, line_events events)
-    : poller_(p), server_(server), events_(std::move(events)) {}
+redis_line::redis_line(poller& p, line_events events) : poller_(p), events_(std::move(events)) {}
 
 redis_line::~redis_line() {
   disconnect();
@@ -42,9 +41,9 @@ void redis_line::watch(std::uint32_t events) {
   watched_ = events;
 }
 
-void redis_line::connect() {
+void redis_line::connect(const endpoint& server) {
   disconnect();
-  const auto to = stun::io::to_socket_address(server_);
+  const auto to = stun::io::to_socket_address(server);
   socket_ = socket_handle(
       ::socket(to.any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_TCP));
   if (!socket_) return end("no socket for Redis: " + system_text(errno));

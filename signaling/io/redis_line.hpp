@@ -26,11 +26,13 @@ struct line_events {
 
 class redis_line final : public pollable {
  public:
-  redis_line(poller&, const endpoint& server, line_events);
+  redis_line(poller&, line_events);
   ~redis_line() override;
 
   // A failure is told as `disconnected` by the next flush(), as the system may refuse at once.
-  void connect();
+  void connect(const endpoint& server);
+  // The same failure, where it is not even known where to.
+  void refuse(std::string why) { end(std::move(why)); }
   // Silently; commands without a reply get none.
   void disconnect();
   // Once connected. Nothing leaves before flush().
@@ -48,7 +50,6 @@ class redis_line final : public pollable {
   void tell_of_end();
 
   poller& poller_;
-  const endpoint server_;
   line_events events_;
   socket_handle socket_;
   std::optional<redis_reader> reader_;

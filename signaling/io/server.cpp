@@ -118,13 +118,13 @@ class server {
     if (!options_.cluster) return;
     std::array<std::byte, 8> node;
     random_.fill(node);
-    cluster::member::settings settings{.node = to_hex(node), .password = options_.cluster_password};
+    cluster::member::settings settings{
+        .node = to_hex(node), .user = options_.cluster_user, .password = options_.cluster_password};
     settings.database = options_.cluster->database;
     settings.loops = options_.threads;
     settings.resume_window = options_.limits.resume_window;
-    cluster_ = std::make_unique<cluster_service>(*loops_[0], find_cluster(*options_.cluster),
-                                                 std::move(settings), random_,
-                                                 [this](hub::envelope& e) { deliver(e); });
+    cluster_ = std::make_unique<cluster_service>(*loops_[0], *options_.cluster, std::move(settings),
+                                                 random_, [this](hub::envelope& e) { deliver(e); });
     for (auto& loop : loops_) loop->join_cluster(cluster_->fence());
     loops_[0]->post([this] { cluster_->start(); });
   }

@@ -98,5 +98,13 @@ TEST_CASE("--cluster: every bad form, and that the program ends with it: status 
   }
 }
 
+TEST_CASE("--cluster-user: not without a password") {
+  const auto ended = run_server({"--cluster", "redis://host", "--cluster-user", "signaling"});
+  CHECK(ended.status == 2);
+  CHECK(ended.errors ==
+        "signaling-server: --cluster-user: needs --cluster-password-file or "
+        "SIGNALING_CLUSTER_PASSWORD (see signaling-server --help)\n");
+}
+
 }  // namespace
 }  // namespace nat::test

@@ -163,6 +163,46 @@ TEST_CASE("cluster servers: a password that Redis does not take is told") {
   CHECK(code_of_registering(one, "al") == "cluster-unavailable");
 }
 
+TEST_CASE("cluster servers: a user of Redis' own list") {
+  const redis_process redis;
+  auto options = redis.options();
+  options.back() = redis.password_file("for one user");
+  options.emplace_back("--cluster-user");
+  options.emplace_back("signaling");
+  const node one(options);
+  one.wait_for("warning the cluster is away: Redis answered: WRONGPASS");
+  redis_client(redis).ask({"ACL", "SETUSER", "signaling", "on", ">for one user", "~*", "&*",
+                           "+@all", "-@admin", "-@dangerous"});
+  one.wait_until_ready();
+  raw_client al(one.websocket);
+  al.join("al");
+}
+
+TEST_CASE("cluster servers: Redis by name, which is looked up again for each connection") {
+  redis_process redis;
+  auto options = redis.options();
+  options[1] = "redis://localhost:" + std::to_string(redis.where().port);
+  const node one(options);
+  one.wait_until_ready();
+  redis.kill();
+  one.wait_until_away();
+  redis.start();
+  one.wait_until_ready();
+}
+
+TEST_CASE("cluster servers: a name that is not found is told, and keeps nobody waiting") {
+  const redis_process redis;
+  auto options = redis.options();
+  const std::string name(64, 'x');  // longer than a label may be: no resolver asks for it
+  options[1] = "redis://" + name;
+  const node one(options);
+  one.wait_for("warning the cluster is away: \"" + name +
+               "\" was not found (Name or service not known): check --cluster, and this machine's "
+               "DNS");
+  one.wait_until_away();
+  CHECK(code_of_registering(one, "al") == "cluster-unavailable");
+}
+
 // Two peers of one server talk while something else stands in Redis' place; afterwards it is found
 // again. `told`: what the log says of it, where that does not depend on how fast the machine is.
 void survive(hostile_answer answer, const std::string& told) {

@@ -1,4 +1,4 @@
-#include "peer-cli/io/name_lookup.hpp"
+#include "stun/io/name_lookup.hpp"
 
 #include <netdb.h>
 #include <netinet/in.h>
@@ -10,7 +10,7 @@
 
 #include <boost/asio/post.hpp>
 
-namespace nat::peer_io {
+namespace nat::stun::io {
 namespace {
 
 std::vector<address> addresses_of(const std::string& host, std::string& reason) {
@@ -71,4 +71,4 @@ name_lookup::~name_lookup() {
   state_->executor = {};
 }
 
-}  // namespace nat::peer_io
+}  // namespace nat::stun::io

@@ -13,7 +13,7 @@
 
 #include "protocol/base/endpoint.hpp"
 
-namespace nat::peer_io {
+namespace nat::stun::io {
 
 class name_lookup {
  public:
@@ -31,4 +31,4 @@ class name_lookup {
   std::shared_ptr<state> state_;
 };
 
-}  // namespace nat::peer_io
+}  // namespace nat::stun::io
