@@ -6,6 +6,7 @@
 #include "protocol/base/hex.hpp"
 #include "protocol/crypto/hmac.hpp"
 #include "signaling/cluster/scripts.hpp"
+#include "signaling/hub/resume_secret.hpp"
 
 namespace nat::cluster {
 
@@ -13,8 +14,6 @@ namespace {
 
 using hub::envelope;
 using hub::request_type;
-
-constexpr std::size_t resume_length = 24;  // characters of 6 bits: 144 bits
 
 std::uint64_t number_in(const std::string& text) {
   std::uint64_t out = 0;
@@ -28,6 +27,7 @@ member::member(settings s, hub::fence& f, random_source& random)
     : settings_(std::move(s)),
       fence_(f),
       random_(random),
+      held_(settings_.resume_window, settings_.max_held, settings_.max_held_per_site, random),
       names_(0, hub::keyed_hash(random)),
       unsettled_(0, hub::keyed_hash(random)) {}
 
@@ -61,7 +61,7 @@ void member::claims(envelope&& e, time_point now) {
     return tell(envelope::type::unavailable, e.from, request_type::register_, std::move(e.target));
   }
   ++claims_;
-  claim c{std::move(e.target), random_text(random_, resume_length), std::move(e.text), e.from};
+  claim c{std::move(e.target), hub::new_resume_secret(random_), std::move(e.text), e.from};
   std::vector<std::string> arguments{settings_.node,
                                      epoch_,
                                      std::to_string(c.by.loop),
@@ -133,18 +133,11 @@ void member::releases(const envelope& e, time_point now) {
   if (found == names_.end() || found->second.who.generation != e.from.generation) return;
   names_.erase(found);
   const bool hold = e.what == envelope::type::held && settings_.resume_window.count() > 0;
-  const auto hold_ms = hold && may_hold(now) ? settings_.resume_window.count() : 0;
+  const auto hold_ms = hold && held_.take(e.client, now) ? settings_.resume_window.count() : 0;
   if (state_ != state::up) return unsettle(e.target, hold_ms, {});
   waiting_.push_back({{.what = sent::type::release, .at = now, .left = {e.target, hold_ms}},
                       call(release_script(), {name_key(e.target)},
                            {std::to_string(e.from.generation), std::to_string(hold_ms)})});
-}
-
-bool member::may_hold(time_point now) {
-  while (!held_until_.empty() && held_until_.front() <= now) held_until_.pop_front();
-  if (held_until_.size() >= settings_.max_held) return false;
-  held_until_.push_back(now + settings_.resume_window);
-  return true;
 }
 
 void member::answers(const envelope& e) {

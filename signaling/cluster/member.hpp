@@ -28,6 +28,7 @@
 
 #include "protocol/base/random.hpp"
 #include "protocol/base/time.hpp"
+#include "signaling/cluster/hold_budget.hpp"
 #include "signaling/cluster/record.hpp"
 #include "signaling/cluster/scripts.hpp"
 #include "signaling/hub/exchange.hpp"
@@ -83,7 +84,8 @@ class member {
     // Of every command, of a connection, and of an acknowledgement.
     duration patience = std::chrono::milliseconds(1500);
     std::chrono::milliseconds resume_window{30'000};
-    std::size_t max_held = 65'536;  // names that it leaves behind within a resume window
+    std::size_t max_held = 65'536;         // names that it leaves behind within a resume window
+    std::size_t max_held_per_site = 1024;  // of one IPv4 address or IPv6 /64; 0: no limit, of both
   };
   // The references must outlive it.
   member(settings, hub::fence&, random_source&);
@@ -178,7 +180,6 @@ class member {
   void routed(std::vector<message>&, const reply&);
   void superseded(const std::string& name, std::uint64_t generation);
   void tell(hub::envelope::type, const hub::owner& to, hub::request_type, std::string target);
-  [[nodiscard]] bool may_hold(time_point now);
 
   // What waits for Redis (member_queue.cpp).
   void send(sent&&, std::vector<std::string> words);
@@ -213,6 +214,7 @@ class member {
   const settings settings_;
   hub::fence& fence_;
   random_source& random_;
+  hold_budget held_;
   cluster::state state_ = state::away;
   std::string epoch_, trouble_;
   struct line_state {
@@ -233,7 +235,6 @@ class member {
   std::deque<waiting> waiting_;
   std::deque<waiting_message> routes_;
   std::size_t commands_under_way_ = 0, routes_under_way_ = 0;
-  std::deque<time_point> held_until_;
   std::unordered_map<std::string, std::string> answers_;  // by node: a publication
   std::unordered_map<std::uint64_t, unacknowledged> unacknowledged_;
   std::deque<std::pair<time_point, std::uint64_t>> acknowledged_by_;

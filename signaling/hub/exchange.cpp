@@ -86,8 +86,8 @@ void exchange::handle_control(std::uint32_t slot, time_point now) {
   (void)heard(slot, now);
 }
 
-void exchange::handle_binary(std::uint32_t slot, time_point now) {
-  if (heard(slot, now)) {
+void exchange::handle_binary(std::uint32_t slot, std::size_t size, time_point now) {
+  if (heard(slot, now, limits_.cost(size))) {
     refuse(slot, error_code::bad_message, "Messages are text, this one was binary.");
   }
 }

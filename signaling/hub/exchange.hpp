@@ -82,6 +82,8 @@ struct envelope {
   std::string text{};    // deliver: the message
   std::string origin{};  // where in the cluster an answer goes; opaque, handed back as it came
   std::string sender{};  // deliver, to the cluster: the name that speaks
+  address client{};  // held: for whom the name counts; none where it had gone before the claim's
+                     // answer
 };
 
 // Offers and answers start something: their sender is to hear of it in any case.
@@ -110,7 +112,7 @@ class exchange {
   };
   [[nodiscard]] std::uint32_t connect(const arrival&, time_point now);
   void handle_text(std::uint32_t slot, std::string_view text, time_point now);
-  void handle_binary(std::uint32_t slot, time_point now);
+  void handle_binary(std::uint32_t slot, std::size_t size, time_point now);
   // A ping, a pong or a part of a message: proof of life, and charged like a message.
   void handle_control(std::uint32_t slot, time_point now);
   void handle_too_large(std::uint32_t slot, time_point now);

@@ -78,7 +78,8 @@ void exchange::let_go(std::uint32_t slot, ending how, time_point now) {
         {.what = how == ending::clean ? envelope::type::left : envelope::type::held,
          .to = {.loop = cluster_place},
          .from = {loop_, slot, c.generation},
-         .target = c.name});
+         .target = c.name,
+         .client = c.remote});
     how = ending::clean;
   }
   directory_.release(c.name, c.generation, how, c.remote, now);

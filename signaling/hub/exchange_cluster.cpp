@@ -2,18 +2,20 @@
 // falls with the lease of this server.
 
 #include "signaling/hub/exchange.hpp"
+#include "signaling/hub/resume_secret.hpp"
 
 namespace nat::hub {
 
 void exchange::claims(std::uint32_t slot, const request& asked) {
   auto& c = clients_[slot];
   c.claiming = true;
+  const auto shown = asked.resume.value_or("");
   envelopes_.push_back({.what = envelope::type::claim,
                         .to = {.loop = cluster_place},
                         .from = {loop_, slot, c.serial},
                         .request = request_type::register_,
                         .target = std::string(asked.peer),
-                        .text = std::string(asked.resume.value_or(""))});
+                        .text = std::string(shown.size() <= max_resume_length ? shown : "")});
 }
 
 void exchange::handle_claim_answer(const envelope& e, time_point now) {

@@ -1,11 +1,10 @@
 #include "signaling/hub/registry.hpp"
 
+#include "signaling/hub/resume_secret.hpp"
+
 namespace nat::hub {
 
 namespace {
-
-constexpr std::size_t resume_length = 24;  // characters of 6 bits: 144 bits
-constexpr std::size_t max_resume_length = 64;
 
 crypto::sha256_digest hash_of(std::string_view secret) {
   return crypto::sha256({as_bytes(secret)});
@@ -39,7 +38,7 @@ std::expected<claimed, claim_error> registry::claim(std::string_view name,
     revive(known, fresh);
     return result;
   }
-  result.resume = random_text(random_, resume_length);
+  result.resume = new_resume_secret(random_);
   names_.emplace(name, entry{fresh, hash_of(result.resume)});
   ++live_;
   return result;

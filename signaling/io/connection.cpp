@@ -163,7 +163,7 @@ void connection::take_event(const websocket::event& e) {
       hub.handle_text(slot_, e.payload, now);
       break;
     case type::binary:
-      hub.handle_binary(slot_, now);
+      hub.handle_binary(slot_, e.payload.size(), now);
       break;
     case type::ping:
       if (wire_.waiting() < max_backlog_for_pong) write_frame(websocket::opcode::pong, e.payload);

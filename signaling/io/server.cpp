@@ -123,6 +123,8 @@ class server {
     settings.database = options_.cluster->database;
     settings.loops = options_.threads;
     settings.resume_window = options_.limits.resume_window;
+    settings.max_held = options_.limits.max_held_names;
+    settings.max_held_per_site = options_.limits.max_held_names_per_address;
     cluster_ = std::make_unique<cluster_service>(*loops_[0], *options_.cluster, std::move(settings),
                                                  random_, [this](hub::envelope& e) { deliver(e); });
     for (auto& loop : loops_) loop->join_cluster(cluster_->fence());

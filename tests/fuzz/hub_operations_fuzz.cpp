@@ -72,7 +72,7 @@ class world {
     auto& x = *loops_[c.loop];
     switch (deed) {
       case 'b':
-        return x.handle_binary(c.slot, now_);
+        return x.handle_binary(c.slot, rest.size(), now_);
       case 'c':
         return x.handle_control(c.slot, now_);
       case 'l':

@@ -396,6 +396,30 @@ TEST_CASE("cluster: of the names that a server leaves behind, so many are held")
   CHECK(all.redis.names.contains("later"));
 }
 
+TEST_CASE("cluster: and so many of one address, or of one IPv6 /64") {
+  constexpr std::size_t most = 10;
+  cluster_servers all(2, 1, 100, most);
+  const auto leave_one = [&](const char* from, const std::string& name) {
+    all.from = *parse_address(from);
+    const auto c = all.join(0, name);
+    all.heard(c);
+    all.leave(c, hub::ending::unclean);
+    return all.redis.names.contains(name);
+  };
+  for (std::size_t i = 0; i < most; ++i) {
+    CHECK(leave_one("2001:db8::1", 'a' + std::to_string(i)));
+    CHECK(leave_one("192.0.2.1", 'b' + std::to_string(i)));
+    all.pass(100ms);
+  }
+  CHECK_FALSE(leave_one("2001:db8::2", "of-that-64"));
+  CHECK_FALSE(leave_one("192.0.2.1", "of-that-address"));
+  CHECK(leave_one("2001:db8:0:1::1", "of-another-64"));
+  CHECK(leave_one("192.0.2.2", "of-another-address"));
+  all.pass(29s);  // a window after the first
+  CHECK(leave_one("192.0.2.1", "later"));
+  CHECK_FALSE(leave_one("192.0.2.1", "later-still"));
+}
+
 TEST_CASE("cluster: a dropped subscription is renewed, and meanwhile senders hear of it") {
   cluster_servers all(2);
   const auto al = all.join(0, "al"), bob = all.join(1, "bob");

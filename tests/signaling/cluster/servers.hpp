@@ -24,12 +24,14 @@ struct cluster_client {
 
 class cluster_servers {
  public:
-  explicit cluster_servers(std::size_t count, std::uint64_t seed = 1, std::size_t max_held = 65'536)
+  explicit cluster_servers(std::size_t count, std::uint64_t seed = 1, std::size_t max_held = 65'536,
+                           std::size_t max_held_per_site = 0)
       : random_(seed) {
     limits.messages_per_second = 0;
     limits.idle_timeout = limits.register_timeout = 0ms;
     for (std::size_t i = 0; i < count; ++i) {
-      servers_.push_back(std::make_unique<server>(*this, "node" + std::to_string(i), max_held));
+      servers_.push_back(
+          std::make_unique<server>(*this, "node" + std::to_string(i), max_held, max_held_per_site));
     }
     for (auto& s : servers_) s->part.start(now);
     settle();
@@ -37,8 +39,7 @@ class cluster_servers {
 
   cluster_client connect(std::size_t at) {
     auto& s = *servers_[at];
-    const cluster_client c{at,
-                           s.clients.connect({make_v4(0xc0000201), make_v4(0x7f000001), now}, now)};
+    const cluster_client c{at, s.clients.connect({from, make_v4(0x7f000001), now}, now)};
     told_[c] = {.serial = ++serial_};
     return c;
   }
@@ -193,20 +194,23 @@ class cluster_servers {
   // end of the world.
   std::map<std::pair<std::string, std::uint64_t>, std::uint64_t> delivered;
   bool two_owners = false;
-  bool down = false;    // Redis: whoever connects fails
-  bool hold = false;    // do nothing until settle() is called without it
-  duration per_name{};  // what Redis takes for each name that a command is about
+  bool down = false;                   // Redis: whoever connects fails
+  bool hold = false;                   // do nothing until settle() is called without it
+  duration per_name{};                 // what Redis takes for each name that a command is about
+  address from = make_v4(0xc0000201);  // where clients connect from
   fake_redis redis;
   hub::limits limits;
   time_point now{1h};
 
  private:
   struct server {
-    server(cluster_servers& all, const std::string& node, std::size_t max_held)
+    server(cluster_servers& all, const std::string& node, std::size_t max_held,
+           std::size_t max_held_per_site)
         : names(all.limits, all.random_),
           guessers(all.random_),
           clients(0, all.limits, all.plan_, names, guessers),
-          part({.node = node, .max_held = max_held}, fence, all.random_),
+          part({.node = node, .max_held = max_held, .max_held_per_site = max_held_per_site}, fence,
+               all.random_),
           channel(cluster::inbox_channel(node)) {
       clients.join_cluster(fence);
     }

@@ -65,7 +65,7 @@ TEST_CASE("errors leave the connection alive") {
   CHECK(field(offline, "code") == "peer-not-found");
   CHECK(field(offline, "request") == "offer");
   CHECK(field(offline, "target") == "nobody");
-  s.exchanges[0]->handle_binary(al.slot, s.now);
+  s.exchanges[0]->handle_binary(al.slot, 3, s.now);
   s.carry_out();
   CHECK(field(s.heard(al), "code") == "bad-message");
   CHECK(s.closed(al) == "");
@@ -278,6 +278,36 @@ TEST_CASE("a large message counts as many, but never for more than a burst") {
   CHECK(few.cost(4'097) == 2);
   CHECK(few.cost(4'096) == 1);
   CHECK(few.cost(0) == 1);
+}
+
+TEST_CASE("what is not text is charged by its size too") {
+  switchboard s;
+  const auto al = s.join("al");
+  const auto sends = [&](std::size_t size) {
+    s.exchanges[0]->handle_binary(al.slot, size, s.now);
+    s.carry_out();
+    return field(s.heard(al), "code");
+  };
+  for (int i = 0; i < 12; ++i) CHECK(sends(65'000) == "bad-message");  // 16 each
+  CHECK(sends(65'000) == "rate-limited");
+}
+
+TEST_CASE("in a cluster, what can be no resume secret is not carried there") {
+  switchboard s;
+  hub::fence fence;
+  s.exchanges[0]->join_cluster(fence);
+  s.hold_envelopes = 1;
+  const auto asks = [&](const std::string& resume) {
+    s.say(s.connect(), R"({"type":"register","peer_id":"al","resume":")" + resume + "\"}");
+    const auto e = s.exchanges[0]->poll_envelope();
+    REQUIRE(e);
+    CHECK(e->what == hub::envelope::type::claim);
+    return e->text;
+  };
+  const std::string longest(64, 'x');
+  CHECK(asks(longest) == longest);
+  CHECK(asks(longest + 'x') == "");
+  CHECK(asks(std::string(60'000, 'x')) == "");
 }
 
 TEST_CASE("too many messages are dropped, far too many end the connection") {
