@@ -15,6 +15,8 @@ std::string_view to_string(rejection why) noexcept {
       return "address";
     case rejection::rate:
       return "rate";
+    case rejection::descriptors:
+      return "descriptors";
   }
   std::unreachable();
 }

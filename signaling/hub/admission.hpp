@@ -22,9 +22,10 @@ namespace nat::hub {
 // all of them.
 [[nodiscard]] address site_of(const address&);
 
-// Too many in all, too many from one address, too many at once from it.
-enum class rejection { total, address, rate };
-inline constexpr std::size_t rejections = 3;
+// Too many in all, too many from one address, too many at once from it; the last is the listener's:
+// no file descriptor is left.
+enum class rejection { total, address, rate, descriptors };
+inline constexpr std::size_t rejections = 4;
 [[nodiscard]] std::string_view to_string(rejection) noexcept;
 using rejection_counts = std::array<std::uint64_t, rejections>;
 

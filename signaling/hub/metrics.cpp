@@ -122,6 +122,8 @@ void write_stun(writer& w, const stun_counters& c) {
   w.one("stun_streams_total", "counter", "Such connections since the start.", c.streams_opened);
   w.one("stun_stream_messages_dropped_total", "counter",
         "Messages for such clients that found too much waiting.", c.streams_dropped);
+  w.one("stun_streams_flooded_total", "counter",
+        "Such connections that were ended for asking too much.", c.streams_flooded);
 }
 
 void write_relays(writer& w, const stun_counters& c) {

@@ -15,6 +15,7 @@ struct stun_counters {
   std::uint64_t relay_sockets_failed = 0;               // that the system would not open
   std::uint64_t streams = 0, streams_opened = 0;        // TCP and TLS connections
   std::uint64_t streams_dropped = 0;                    // messages that found a full queue
+  std::uint64_t streams_flooded = 0;                    // ended for asking too much
   turn::server_counters turn;
 
   stun_counters& operator+=(const stun_counters& other) noexcept {
@@ -26,6 +27,7 @@ struct stun_counters {
     streams += other.streams;
     streams_opened += other.streams_opened;
     streams_dropped += other.streams_dropped;
+    streams_flooded += other.streams_flooded;
     turn.allocations += other.turn.allocations;
     turn.created += other.turn.created;
     turn.expired += other.turn.expired;

@@ -59,7 +59,6 @@ void event_loop::serve_relays(turn::server_config config) {
 }
 
 void event_loop::run() {
-  stun_.start();
   poller_.start();
   exchange_.handle_unix_time(std::time(nullptr));
   tick_.expires_after(tick_interval);
@@ -106,6 +105,12 @@ bool event_loop::admit(const address& peer) {
   const auto entered = shared_.door.enter(client_at(peer), now_);
   if (!entered) turned_away(peer, entered.error());
   return entered.has_value();
+}
+
+void event_loop::out_of_descriptors() {
+  update_clock();
+  ++rejected_[std::to_underlying(hub::rejection::descriptors)];
+  log_.out_of_descriptors();
 }
 
 address event_loop::client_of(const connection& c, std::string_view forwarded_for) const {
@@ -278,6 +283,7 @@ void event_loop::tick() {
   ticked_.store(now_, std::memory_order_relaxed);
   note_lag(now_ - tick_.expiry());
   log_.tick();
+  for (auto& l : listeners_) l->wake();
   const auto unix_now = std::time(nullptr);
   exchange_.handle_unix_time(unix_now);
   stun_.tick(unix_now);
@@ -356,6 +362,7 @@ event_loop::snapshot event_loop::look() const {
   out.stun.streams = streams.open;
   out.stun.streams_opened = streams.opened;
   out.stun.streams_dropped = streams.dropped;
+  out.stun.streams_flooded = streams.flooded;
   return out;
 }
 

@@ -113,6 +113,7 @@ class event_loop {
   // Whom an accepted connection counts for, nullopt as long as only its proxy is known; false: too
   // many.
   [[nodiscard]] bool admit(const address& peer);
+  void out_of_descriptors();
   [[nodiscard]] std::optional<address> client_at(const address& peer) const;
   [[nodiscard]] address client_of(const connection&, std::string_view forwarded_for) const;
   // The client behind a trusted proxy is known. False: it has too many.
@@ -190,6 +191,8 @@ class listener final : public pollable {
   listener(event_loop&, socket_handle, purpose);
   void handle_ready(std::uint32_t events) override;
   void close();
+  // Now and then: it may have gone to rest for want of descriptors.
+  void wake();
   [[nodiscard]] purpose what() const noexcept { return purpose_; }
   // The local address that a connection, accepted here, was made to.
   [[nodiscard]] address reached_by(int descriptor) const;
@@ -200,6 +203,7 @@ class listener final : public pollable {
   socket_handle socket_, reserve_;
   address where_;
   purpose purpose_;
+  bool resting_ = false;
 };
 
 }  // namespace nat::signaling::io

@@ -69,14 +69,24 @@ void listener::handle_ready(std::uint32_t) {
 }
 
 // A connection that can't be accepted would make the listening socket ready for ever: the
-// descriptor held in reserve takes it and drops it.
+// descriptor held in reserve takes it and drops it. Where another thread was quicker to take that
+// descriptor, the socket is not looked at for a while.
 void listener::out_of_descriptors() {
-  loop_.update_clock();
-  loop_.log().out_of_descriptors();
+  loop_.out_of_descriptors();
   reserve_.close();
   socket_handle dropped(::accept(socket_.get(), nullptr, nullptr));
   dropped.close();
   reserve_ = socket_handle(open_reserve());
+  if (reserve_) return;
+  resting_ = true;
+  loop_.poll().modify(socket_.get(), 0, *this);
+}
+
+void listener::wake() {
+  if (!resting_ || !socket_) return;
+  if (!reserve_) reserve_ = socket_handle(open_reserve());
+  resting_ = false;
+  loop_.poll().modify(socket_.get(), EPOLLIN, *this);
 }
 
 }  // namespace nat::signaling::io

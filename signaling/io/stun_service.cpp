@@ -62,8 +62,11 @@ stun_service::stun_service(poller& p, const time_point& now) : poller_(p), now_(
 stun_service::~stun_service() = default;
 
 endpoint stun_service::add(const endpoint& where) {
-  fronts_.push_back(std::make_unique<front>(*this, where));
-  return fronts_.back()->local();
+  auto& made = *fronts_.emplace_back(std::make_unique<front>(*this, where));
+  if (!poller_.add(made.descriptor(), EPOLLIN, made)) {
+    throw startup_error{"failed to watch a STUN socket: raise fs.epoll.max_user_watches"};
+  }
+  return made.local();
 }
 
 endpoint stun_service::add_alternate(const endpoint& primary, const endpoint& alternate) {
@@ -87,10 +90,6 @@ endpoint stun_service::add_alternate(const endpoint& primary, const endpoint& al
 void stun_service::serve_relays(turn::server_config config, random_source& random) {
   client_door& door = *this;
   relays_ = std::make_unique<relay_service>(poller_, queue_, door, now_, std::move(config), random);
-}
-
-void stun_service::start() {
-  for (auto& f : fronts_) ensure(poller_.add(f->descriptor(), EPOLLIN, *f));
 }
 
 void stun_service::tick(std::int64_t unix_seconds) {

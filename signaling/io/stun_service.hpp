@@ -27,8 +27,9 @@ class stun_service final : private client_door {
   stun_service(poller&, const time_point& now);
   ~stun_service() override;
 
-  // Throws boost::system::system_error where the address can't be had. The port is shared with
-  // other loops' sockets (SO_REUSEPORT). Returns the address as bound.
+  // Throws boost::system::system_error where the address can't be had, startup_error where the
+  // socket can't be watched. The port is shared with other loops' sockets (SO_REUSEPORT). Returns
+  // the address as bound.
   endpoint add(const endpoint&);
   // Gives the socket at `primary`, which was added and is no wildcard, the three that RFC 5780 asks
   // for beside it. Another address and port of the same family; port 0 as in add().
@@ -37,7 +38,6 @@ class stun_service final : private client_door {
   [[nodiscard]] bool has_sockets() const noexcept { return !fronts_.empty(); }
   // Whose paths are those of transport::tcp.
   void use_streams(client_door& streams) noexcept { streams_ = &streams; }
-  void start();
   void tick(std::int64_t unix_seconds);
 
   // For stun_streams: one message; false: nothing that has a meaning here. flush() comes before the

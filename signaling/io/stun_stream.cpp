@@ -21,7 +21,8 @@ stun_streams::stream::stream(stun_streams& owner, byte_stream octets, const path
       kept_(owner.in_.memory),
       path_(from),
       client_(client),
-      heard_at_(owner.in_.now) {}
+      heard_at_(owner.in_.now),
+      bucket_(owner.full_bucket()) {}
 
 bool stun_streams::stream::watch() {
   return owner_.in_.poll.add(wire_.descriptor(), events_, *this);
@@ -89,7 +90,7 @@ bool stun_streams::stream::take(byte_view octets) {
       midway_since_ = owner_.in_.now;
       break;
     }
-    handle(octets.first(*size));
+    if (!handle(octets.first(*size))) return false;
     octets = octets.subspan(*size);
   }
   owner_.in_.stun.flush();  // before the octets change
@@ -108,7 +109,7 @@ bool stun_streams::stream::complete(byte_view& octets) {
   const auto size = size_of(as_bytes(partial_));
   if (!size) return false;
   if (partial_.size() < *size && !add(*size)) return true;
-  handle(as_bytes(partial_));
+  if (!handle(as_bytes(partial_))) return false;
   owner_.in_.stun.flush();
   std::string().swap(partial_);
   return true;
@@ -120,10 +121,26 @@ std::optional<std::size_t> stun_streams::stream::size_of(byte_view front) const 
   return owner_.in_.stun.has_allocation(path_) ? size : std::nullopt;
 }
 
-void stun_streams::stream::handle(byte_view message) {
-  if (!owner_.in_.stun.handle_stream_message(path_, message)) return;
+// False: it is to end.
+bool stun_streams::stream::handle(byte_view message) {
+  if (!within_rate()) {
+    ++owner_.flooded_;
+    return false;
+  }
+  if (!owner_.in_.stun.handle_stream_message(path_, message)) return true;
   settled_ = true;
   heard_at_ = owner_.in_.now;
+  return true;
+}
+
+// A request that is left out would be missed for ever over TCP, so who asks too much is cut off
+// instead. Who has an allocation is known, and is looked for only once the bucket is empty: not for
+// each message that is relayed.
+bool stun_streams::stream::within_rate() {
+  if (owner_.in_.limits.messages_per_second <= 0 || bucket_.take(owner_.in_.now) >= 0) return true;
+  if (!owner_.in_.stun.has_allocation(path_)) return false;
+  bucket_ = owner_.full_bucket();
+  return true;
 }
 
 bool stun_streams::stream::queue(byte_view head, byte_view body, std::size_t padding,

@@ -2,6 +2,7 @@
 
 // One connection of stun_streams. Internal to it.
 
+#include "signaling/hub/token_bucket.hpp"
 #include "signaling/io/stun_service.hpp"
 #include "signaling/io/stun_streams.hpp"
 
@@ -36,7 +37,8 @@ class stun_streams::stream final : public pollable {
   [[nodiscard]] bool take(byte_view octets);
   [[nodiscard]] bool complete(byte_view& octets);
   [[nodiscard]] std::optional<std::size_t> size_of(byte_view front) const;
-  void handle(byte_view message);
+  [[nodiscard]] bool handle(byte_view message);
+  [[nodiscard]] bool within_rate();
   void fail();
   void mark_dirty();
   void account();
@@ -49,6 +51,7 @@ class stun_streams::stream final : public pollable {
   std::optional<address> client_;
   std::string partial_;  // a message that is not whole
   time_point heard_at_, midway_since_;
+  hub::token_bucket bucket_;  // without an allocation
   std::uint32_t events_ = EPOLLIN;
   bool begun_ = false, settled_ = false, dirty_ = false, dead_ = false;
 };

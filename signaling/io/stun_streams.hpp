@@ -19,6 +19,7 @@
 #include "signaling/hub/keyed_hash.hpp"
 #include "signaling/hub/limits.hpp"
 #include "signaling/hub/stun_counters.hpp"
+#include "signaling/hub/token_bucket.hpp"
 #include "signaling/io/byte_stream.hpp"
 #include "signaling/io/memory_budget.hpp"
 #include "signaling/io/poller.hpp"
@@ -64,9 +65,11 @@ class stun_streams final : public client_door {
   void list_keepers(std::vector<keeper>&) const;
 
   struct counters {
-    std::uint64_t open = 0, opened = 0, dropped = 0;
+    std::uint64_t open = 0, opened = 0, dropped = 0, flooded = 0;
   };
-  [[nodiscard]] counters stats() const noexcept { return {streams_.size(), opened_, dropped_}; }
+  [[nodiscard]] counters stats() const noexcept {
+    return {streams_.size(), opened_, dropped_, flooded_};
+  }
 
  private:
   class stream;
@@ -77,6 +80,9 @@ class stun_streams final : public client_door {
   [[nodiscard]] stream* find(const path&) const;
   [[nodiscard]] bool overdue(const stream&) const;
   void bury(stream&);
+  [[nodiscard]] hub::token_bucket full_bucket() const {
+    return {in_.limits.messages_per_second, in_.limits.burst(), in_.now};
+  }
 
   surroundings in_;
   duration patience_;  // for the first message, and for the rest of one
@@ -85,7 +91,7 @@ class stun_streams final : public client_door {
   std::unordered_map<path, std::unique_ptr<stream>, path_hash> streams_;
   std::vector<stream*> dirty_, flushing_;
   std::vector<std::unique_ptr<stream>> ended_;  // within a batch, which may still name them
-  std::uint64_t opened_ = 0, dropped_ = 0;
+  std::uint64_t opened_ = 0, dropped_ = 0, flooded_ = 0;
 };
 
 // Whether a connection's first octets may be STUN rather than HTTP or TLS (RFC 7983).

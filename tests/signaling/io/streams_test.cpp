@@ -151,6 +151,25 @@ TEST_CASE("what is no STUN ends the connection: garbage, HTTP, TLS without a cer
   CHECK(good.receive().size() == 32);
 }
 
+TEST_CASE("who asks too much without an allocation is cut off, who has one is not") {
+  // In bursts of 40.
+  const auto server = relay({"--messages-per-second", "10", "--threads", "1"});
+  stream_user al("al", "north", raw_client(server.stun, tcp_only));
+  REQUIRE(stream_user::code(al.allocate()) == 0);
+  for (int i = 0; i < 500; ++i) {
+    al.end.send(binding_request());
+    REQUIRE(al.end.receive().size() == 32);
+  }
+  raw_client stranger(server.stun, tcp_only);
+  std::string flood;
+  for (int i = 0; i < 500; ++i) flood += as_text(byte_view(binding_request()));
+  stranger.send_raw(flood);
+  const auto answers = stranger.read_octets(flood.size() * 4);  // up to the end
+  CHECK(answers.size() >= 40 * 32);
+  CHECK(answers.size() < 500 * 32);
+  CHECK(metric(server.admin, "signaling_stun_streams_flooded_total") == 1);
+}
+
 TEST_CASE("time limits: silence, half a message, half a handshake") {
   const test_certificate certificate;
   const auto server = relay({"--register-timeout", "0.5"}, &certificate);
