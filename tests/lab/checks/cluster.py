@@ -8,7 +8,7 @@ import time
 from netlab import fleet
 from suite import Skipped, check, expect, expect_equal
 
-SITES = [f"{host}=public,delay=0" for host in fleet.HOSTS]
+SITES = fleet.SITES
 DELAYS = {fleet.REDIS_HOST: 0}
 
 NAMES = 10_000
@@ -16,26 +16,23 @@ LONGEST_ANSWER = 2.0
 
 
 class State:
-    redis = None
+    redis, missing = None, None
     servers = {}
     crowd = {}  # host -> clients that are only there
     talks = 0
 
 
 def prepare(lab):
-    fleet.raise_limits()
     try:
-        State.redis = fleet.Redis(lab)
-    except FileNotFoundError:
-        return
-    for host in fleet.HOSTS:
-        State.servers[host] = fleet.Server(lab, host, State.redis)
-        State.crowd[host] = []
+        State.redis, State.servers = fleet.start(lab)
+        State.crowd = {host: [] for host in fleet.HOSTS}
+    except FileNotFoundError as reason:
+        State.missing = str(reason)
 
 
 def fleet_of(_lab):
-    if not State.redis:
-        raise Skipped("no redis-server here: apt-get install redis-server")
+    if State.missing:
+        raise Skipped(State.missing)
     return State.redis, *State.servers.values()
 
 

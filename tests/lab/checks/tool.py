@@ -5,10 +5,11 @@ import os
 import select
 import signal
 import subprocess
+import sys
 import time
 
 from netlab import programs
-from suite import check, expect, expect_equal
+from suite import Skipped, check, expect, expect_equal
 
 SITES = []  # each check brings its own lab
 
@@ -89,6 +90,26 @@ def _(_):
     program.wait()
     program.stdout.close()
     expect_gone(holder, before)
+
+
+@check("up --cluster: three servers that share a Redis")
+def _(_):
+    done = tool("up", "--cluster", "--site", "a=masquerade")
+    expect_equal(done.returncode, 0, f"status of up ({done.stderr.strip()})")
+    try:
+        if "not there: no redis-server" in done.stdout:
+            raise Skipped("no redis-server here: apt-get install redis-server")
+        servers = {words[0]: words[1] for words in map(str.split, done.stdout.splitlines())
+                   if len(words) == 2 and words[1].startswith("ws://")}
+        expect_equal(list(servers), ["one", "two", "three"], "servers")
+        for host in servers:
+            ask = "import urllib.request as r; print(r.urlopen('http://127.0.0.1:9090/readyz').read().decode())"
+            answer = tool("exec", host, "--", sys.executable, "-c", ask)
+            expect("cluster: ok" in answer.stdout, f"/readyz of {host}: {answer.stdout}{answer.stderr}")
+        shown = tool("exec", "a", "--", "printenv", "PEER_SERVER").stdout.strip()
+        expect_equal(shown, servers["one"], "where peers go by themselves")
+    finally:
+        tool("down")
 
 
 @check("SIGTERM to `exec` reaches the program")

@@ -4,12 +4,12 @@ import argparse
 import os
 import sys
 
-from . import holder, isolate, programs, spec
+from . import fleet, holder, isolate, programs, spec
 from .addresses import SERVERS
 
 _EXAMPLES = """
 examples:
-  scripts/lab up --site a=masquerade --site b=symmetric
+  scripts/lab up --site a=masquerade --site b=masquerade
   scripts/lab exec b -- peer-cli --id b listen          (in one terminal)
   scripts/lab exec a -- peer-cli connect b              (in another)
   scripts/lab exec a -- peer-cli check b --expect direct
@@ -17,6 +17,10 @@ examples:
   scripts/lab exec core -- tcpdump -ni any udp
   scripts/lab up --name other --site x=full-cone,v6=on …  (several labs at once)
   scripts/lab matrix                                    (every kind of NAT with every other)
+  scripts/lab up --cluster --site a=masquerade          (servers at one, two and three, their Redis at stun)
+  scripts/lab exec a -- peer-cli --server ws://203.0.113.20:8080 --id a listen   (at two; the default is one)
+  scripts/lab exec three -- curl -s 127.0.0.1:9090/readyz
+  scripts/lab faults                                    (kill, freeze and cut such a cluster, with 10,000 names)
   scripts/lab down
 
 Nothing of the machine's own network is touched, and nothing stays behind: all of a lab ends with
@@ -45,7 +49,7 @@ def _parser():
                                     epilog=_kinds() if name == "up" else None,
                                     formatter_class=argparse.RawDescriptionHelpFormatter)
         added.set_defaults(function=function)
-        if name not in ("matrix", "hold"):
+        if name not in ("matrix", "faults", "hold"):
             added.add_argument("--name", default=os.environ.get("LAB_NAME", "lab"),
                                help="which lab ($LAB_NAME, or 'lab')")
         return added
@@ -53,7 +57,9 @@ def _parser():
     up = command("up", "build a lab and leave it running", _up)
     up.add_argument("--foreground", action="store_true", help="stay; the lab ends with this process")
     for added in (up, command("hold", argparse.SUPPRESS, _hold)):
-        added.add_argument("--site", action="append", required=True, metavar="NAME=KIND[,…]")
+        added.add_argument("--site", action="append", default=[], metavar="NAME=KIND[,…]")
+        added.add_argument("--cluster", action="store_true",
+                           help="three signaling servers that share a Redis, in place of the one at signal")
         added.add_argument("--delay", action="append", default=[], metavar="SERVER=MS",
                            help="one-way delay of signal or stun to the core")
         added.add_argument("--no-services", action="store_true",
@@ -69,7 +75,18 @@ def _parser():
     matrix = command("matrix", "connect every kind of NAT with every other, in a lab of its own", _matrix)
     matrix.add_argument("--kinds", default=",".join(spec.KINDS), help="comma separated")
     matrix.add_argument("--json", metavar="FILE", help="write the results there too")
+    faults = command("faults", "every fault of three servers and a Redis, in a lab of its own", _faults)
+    faults.add_argument("--only", metavar="TEXT", help="faults whose name contains TEXT")
+    faults.add_argument("--json", metavar="FILE", help="write the results there too")
     return parser
+
+
+def _sites(chosen):
+    sites = (fleet.SITES if chosen.cluster else []) + chosen.site
+    if not sites:
+        raise spec.SpecError("build a lab of nothing: give --site NAME=KIND, --cluster, or both")
+    spec.parse_sites(sites)
+    return sites
 
 
 def _delays(texts):
@@ -87,7 +104,7 @@ def _delays(texts):
 
 
 def _up(chosen):
-    spec.parse_sites(chosen.site)
+    _sites(chosen)
     _delays(chosen.delay)
     if reason := isolate.why_not():
         return _fail(f"build a lab: {reason}")
@@ -96,14 +113,15 @@ def _up(chosen):
     arguments = [word for site in chosen.site for word in ("--site", site)]
     arguments += [word for delay in chosen.delay for word in ("--delay", delay)]
     arguments += ["--no-services"] if chosen.no_services else []
+    arguments += ["--cluster"] if chosen.cluster else []
     if reason := holder.start(chosen.name, arguments, chosen.foreground):
         return _fail(f"build lab '{chosen.name}': {reason}")
     return _status(chosen)
 
 
 def _hold(chosen):
-    holder.hold(chosen.mark.partition(":")[2], chosen.site, _delays(chosen.delay),
-                not chosen.no_services)
+    holder.hold(chosen.mark.partition(":")[2], _sites(chosen), _delays(chosen.delay),
+                not chosen.no_services, chosen.cluster)
 
 
 def _exec(chosen):
@@ -157,6 +175,14 @@ def _matrix(chosen):
         return _fail(f"build a lab: {reason}")
     isolate.enter()
     return matrix.run(kinds, chosen.json)
+
+
+def _faults(chosen):
+    words = [sys.executable, str(programs.ROOT / "tests/lab/lab_test.py"), "cluster"]
+    for option in ("only", "json"):
+        if value := getattr(chosen, option):
+            words += [f"--{option}", value]
+    os.execv(words[0], words)
 
 
 def _fail(what):

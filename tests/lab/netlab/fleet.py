@@ -15,12 +15,20 @@ import subprocess
 import time
 
 from . import programs
-from .services import wait_until
+from .services import SECRET, STUN_URL, TURN_URL, wait_until
 
 HOSTS = ("one", "two", "three")
+SITES = [f"{host}=public,delay=0" for host in HOSTS]
 REDIS_HOST = "stun"
-PASSWORD = "the lab keeps no secrets"
+PASSWORD = SECRET
 _PORT = 6379
+
+
+def start(lab):
+    """The Redis, and the servers by their hosts; FileNotFoundError where a program is missing."""
+    raise_limits()
+    redis = Redis(lab)
+    return redis, {host: Server(lab, host, redis) for host in HOSTS}
 
 
 class Redis:
@@ -29,6 +37,7 @@ class Redis:
             raise FileNotFoundError("no redis-server here: apt-get install redis-server")
         self.lab, self.process = lab, None
         self.address = lab.public(REDIS_HOST)
+        self.url = f"redis://{self.address}:{_PORT}"
         self.start()
 
     def start(self):
@@ -67,16 +76,20 @@ def _command(*words):
 class Server:
     def __init__(self, lab, host, redis):
         self.lab, self.host, self.redis, self.process = lab, host, redis, None
+        self.url = f"ws://{lab.public(host)}:8080"
+        self.program = programs.find("signaling-server")
+        if not self.program:
+            raise FileNotFoundError("signaling-server is not built: cmake --preset release && "
+                                    "cmake --build build/release")
         self.start()
 
     def start(self):
-        program = programs.find("signaling-server")
         with open(f"/run/{self.host}.log", "ab") as log:
             self.process = self.lab.start(self.host, [
-                program, "--listen", "0.0.0.0:8080", "--no-stun", "--threads", "2", "--messages-per-second", "0",
+                self.program, "--listen", "0.0.0.0:8080", "--threads", "2", "--messages-per-second", "0",
                 "--max-connections-per-address", "0", "--connections-per-second-per-address", "0", "--idle-timeout", "0",
-                "--cluster", f"redis://{self.redis.address}:{_PORT}"],
-                stdout=log, stderr=log, env={**os.environ, "SIGNALING_CLUSTER_PASSWORD": PASSWORD})
+                "--cluster", self.redis.url, "--ice-server", STUN_URL, "--ice-server", TURN_URL],
+                stdout=log, stderr=log, env={**os.environ, "SIGNALING_CLUSTER_PASSWORD": PASSWORD, "TURN_SECRET": SECRET})
         wait_until(self.is_ready, self.process, f"signaling-server on {self.host}")
 
     def get(self, path):

@@ -13,7 +13,7 @@ import signal
 import subprocess
 import sys
 
-from . import isolate, programs, services
+from . import fleet, isolate, programs, services
 from .network import Network
 from .spec import parse_sites
 
@@ -28,7 +28,7 @@ def mark(name):
     return _MARK + name
 
 
-def hold(name, site_texts, delays, with_services):
+def hold(name, site_texts, delays, with_services, with_cluster=False):
     """The holder itself: builds, says "ready" on standard output, and waits to be ended."""
     isolate.enter()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
@@ -36,7 +36,8 @@ def hold(name, site_texts, delays, with_services):
         state = {"name": name, "sites": site_texts, "hosts": lab.plan.hosts, "servers": {},
                  "missing": []}
         if with_services:
-            _start_services(lab, state)
+            _start_coturn(lab, state)
+            (_start_cluster if with_cluster else _start_signaling)(lab, state)
         with open(_STATE, "w", encoding="utf-8") as file:
             json.dump(state, file)
         print("ready", flush=True)
@@ -44,15 +45,27 @@ def hold(name, site_texts, delays, with_services):
             signal.pause()
 
 
-def _start_services(lab, state):
+def _start_coturn(lab, state):
     try:
         services.Coturn(lab)
         state["servers"]["stun"] = [services.STUN_URL, services.TURN_URL, services.TURN_TCP_URL]
     except FileNotFoundError as reason:
         state["missing"].append(str(reason))
+
+
+def _start_signaling(lab, state):
     try:
         services.SignalingServer(lab)
         state["servers"]["signal"] = [services.SERVER_URL]
+    except FileNotFoundError as reason:
+        state["missing"].append(str(reason))
+
+
+def _start_cluster(lab, state):
+    try:
+        redis, servers = fleet.start(lab)
+        state["servers"].setdefault(fleet.REDIS_HOST, []).append(redis.url)
+        state["servers"].update((host, [server.url]) for host, server in servers.items())
     except FileNotFoundError as reason:
         state["missing"].append(str(reason))
 
@@ -114,6 +127,8 @@ def stop(pid):
 def execute(pid, host, command):
     """Runs a command in a namespace of the lab, as if it ran here: terminal, signals, status."""
     folder = os.getcwd()
+    servers = (state(pid) or {"servers": {}})["servers"]
+    signaling = (servers.get("signal") or servers.get(fleet.HOSTS[0]) or [services.SERVER_URL])[0]
     _join(pid)
     # Before the fork: a child that ends at once must not end unnoticed.
     signal.signal(signal.SIGCHLD, lambda *_: None)
@@ -128,7 +143,7 @@ def execute(pid, host, command):
         os.chdir(folder)
         folders = ":".join(map(str, programs.folders()))
         os.environ["PATH"] = f"{folders}:{isolate.path_with_sbin()}"
-        os.environ.setdefault("PEER_SERVER", services.SERVER_URL)
+        os.environ.setdefault("PEER_SERVER", signaling)
         try:
             os.execvp(command[0], command)
         except OSError as error:
