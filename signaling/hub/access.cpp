@@ -16,10 +16,6 @@ std::string_view take_word(std::string_view& line) noexcept {
   return word;
 }
 
-crypto::sha256_digest hash_of(std::string_view token) {
-  return crypto::sha256({as_bytes(token)});
-}
-
 bool fits_any(const std::vector<std::string>& patterns, std::string_view name) noexcept {
   return std::ranges::any_of(patterns, [&](const auto& p) { return fits(p, name); });
 }
@@ -63,7 +59,7 @@ std::optional<std::string> access::add(std::string_view line) {
   const auto token = take_word(line);
   if (token.empty() || token.starts_with('#')) return std::nullopt;
   if (token.size() > max_token_length) return "the token is too long";
-  grant g{hash_of(token), {}};
+  grant g{crypto::sha256({as_bytes(token)}), {}};
   for (auto word = take_word(line); !word.empty(); word = take_word(line)) {
     if (g.patterns.size() == max_patterns) return "too many patterns";
     if (word.size() > max_pattern_length) return "a pattern is longer than any name";
@@ -82,7 +78,7 @@ access::verdict access::check(std::string_view name, std::optional<std::string_v
 }
 
 access::verdict access::check_static(std::string_view name, std::string_view token) const {
-  const auto hash = hash_of(token);
+  const auto hash = crypto::sha256({as_bytes(token)});
   auto result = verdict::wrong_token;
   const auto [first, last] = tokens_.equal_range(hash_(token));
   for (auto known = first; known != last; ++known) {

@@ -49,6 +49,18 @@ TEST_CASE("cluster: two peers on one server never touch Redis") {
   CHECK(all.part(0).stats().commands == before);
 }
 
+TEST_CASE("cluster: of a resume secret Redis is shown the hash alone") {
+  cluster_servers all(2);
+  const auto secret = secret_in(all.heard(all.join(0, "al")));
+  REQUIRE(secret.size() == 24);
+  const std::string wrong(64, 'w');
+  for (const auto& shown : {secret, wrong}) {
+    all.heard(all.join(1, "al", shown));
+    CHECK_FALSE(has(all.asked, shown));
+    CHECK(has(all.asked, cluster::hash_text(shown)));
+  }
+}
+
 TEST_CASE("cluster: the resume secret takes a name to another server, and the old one is told") {
   cluster_servers all(2);
   const auto old = all.join(0, "al");

@@ -194,6 +194,7 @@ class cluster_servers {
   // end of the world.
   std::map<std::pair<std::string, std::uint64_t>, std::uint64_t> delivered;
   bool two_owners = false;
+  std::string asked;                   // every word that was sent to Redis as a command
   bool down = false;                   // Redis: whoever connects fails
   bool hold = false;                   // do nothing until settle() is called without it
   duration per_name{};                 // what Redis takes for each name that a command is about
@@ -270,6 +271,7 @@ class cluster_servers {
       if (down) return s.part.handle_disconnected(a.where, "down", now);
       return s.part.handle_connected(a.where, now);
     }
+    for (const auto& word : a.words) asked += word + ' ';
     if (a.where == cluster::line::commands) return s.queue.push_back({++asked_, a.words});
     if (a.words[0] != "SUBSCRIBE" || s.cut) return;
     redis.subscribers[s.channel];
