@@ -46,11 +46,6 @@ void poller::start() {
   wait();
 }
 
-void poller::stop() {
-  boost::system::error_code ignored;
-  epoll_.cancel(ignored);
-}
-
 void poller::wait() {
   epoll_.async_wait(boost::asio::posix::descriptor_base::wait_read,
                     [this](boost::system::error_code stopped) {

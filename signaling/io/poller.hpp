@@ -34,7 +34,6 @@ class poller {
   void modify(int descriptor, std::uint32_t events, pollable&);
   void remove(int descriptor);
   void start();
-  void stop();
 
  private:
   void wait();

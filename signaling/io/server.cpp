@@ -16,6 +16,7 @@
 #include "signaling/hub/metrics.hpp"
 #include "signaling/io/access_file.hpp"
 #include "signaling/io/admin.hpp"
+#include "signaling/io/announcing.hpp"
 #include "signaling/io/cluster_service.hpp"
 #include "signaling/io/event_loop.hpp"
 #include "signaling/io/listening.hpp"
@@ -48,6 +49,18 @@ sigset_t handled_signals() {
   return all;
 }
 
+void add(const event_loop::snapshot& seen, hub::counters& counted, hub::gauges& g) {
+  counted += seen.counted;
+  for (std::size_t i = 0; i < hub::rejections; ++i) g.connections_rejected[i] += seen.rejected[i];
+  g.stun += seen.stun;
+  g.tls_handshakes += seen.tls.handshakes;
+  g.tls_resumed += seen.tls.resumed;
+  g.tls_failed += seen.tls.failed;
+  g.forwarding += seen.forwarding;
+  g.lag += seen.lag;
+  g.event_loop_lag_seconds = std::max(g.event_loop_lag_seconds, seen.lag_seconds);
+}
+
 class server {
  public:
   explicit server(const options& o)
@@ -75,7 +88,7 @@ class server {
     addresses_ = listen(options_, loops_);
     addresses_.tls = files.tls != nullptr;
     listen_admin();
-    plan_announcement();
+    announcement_ = plan_announcement(options_, addresses_, random_);
     serve_relays();
     use(files, [] {});
     loaded(files.expires());
@@ -151,41 +164,6 @@ class server {
     return out;
   }
 
-  void plan_announcement() {
-    announcement_.urls = options_.ice_servers;
-    announcement_.stun = addresses_.stun;
-    announcement_.stun_alternate = addresses_.stun_alternate;
-    announcement_.turn = options_.turn && !addresses_.stun.empty();
-    announcement_.external = options_.external_address;
-    if (addresses_.tls) announcement_.tls = addresses_.websocket;
-    announcement_.turn_secret = options_.turn_secret;
-    if (announcement_.turn_secret.empty()) announcement_.turn_secret = random_text(random_, 43);
-    for (const auto& url : options_.ice_servers) {
-      if (url.starts_with("turn") && options_.turn_secret.empty()) {
-        log_warning("no TURN secret was given, so " + url +
-                    " will not accept the credentials: --turn-secret-file or TURN_SECRET");
-      }
-    }
-  }
-
-  // turns: by whom this certificate is for.
-  [[nodiscard]] hub::announcement announcement_with(const tls::server_context* tls) const {
-    auto plan = announcement_;
-    if (tls == nullptr) return plan;
-    auto subject = tls->is_for();
-    plan.certified_addresses = std::move(subject.addresses);
-    if (!options_.tls_name.empty()) {
-      plan.certified_name = options_.tls_name;
-    } else if (!subject.names.empty()) {
-      plan.certified_name = std::move(subject.names.front());
-    } else if (plan.certified_addresses.empty() && plan.turn && plan.urls.empty()) {
-      log_warning(
-          "turns: is not announced, as the certificate names no host that clients could "
-          "be sent to: give one by --tls-name");
-    }
-    return plan;
-  }
-
   // Each loop relays for the clients that the kernel gives it.
   void serve_relays() {
     if (!announcement_.turn) return;
@@ -238,7 +216,7 @@ class server {
 
   // `in_force` is called on the first loop once every loop goes by them.
   void use(const file_contents& files, const std::function<void()>& in_force) {
-    const auto plan = announcement_with(files.tls.get());
+    const auto plan = with_certificate(announcement_, options_, files.tls.get());
     const auto missing = std::make_shared<std::size_t>(loops_.size());
     for (auto& loop : loops_) {
       loop->post([this, &l = *loop, files, plan, in_force, missing] {
@@ -323,17 +301,7 @@ class server {
       loop->post([this, &l = *loop, all, tell] {
         const auto seen = l.look();
         loops_[0]->post([this, all, tell, seen] {
-          all->counted += seen.counted;
-          for (std::size_t i = 0; i < hub::rejections; ++i) {
-            all->g.connections_rejected[i] += seen.rejected[i];
-          }
-          all->g.stun += seen.stun;
-          all->g.tls_handshakes += seen.tls.handshakes;
-          all->g.tls_resumed += seen.tls.resumed;
-          all->g.tls_failed += seen.tls.failed;
-          all->g.forwarding += seen.forwarding;
-          all->g.lag += seen.lag;
-          all->g.event_loop_lag_seconds = std::max(all->g.event_loop_lag_seconds, seen.lag_seconds);
+          add(seen, all->counted, all->g);
           if (--all->missing == 0) tell(finish(all->counted, all->g));
         });
       });

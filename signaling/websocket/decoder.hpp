@@ -43,8 +43,6 @@ class decoder {
   void feed(byte_span octets);
   // After close, too_large or violation there is nothing more, whatever is fed.
   [[nodiscard]] std::optional<event> next();
-  // In the middle of a frame or of a fragmented message.
-  [[nodiscard]] bool midway() const noexcept { return !kept_.empty() || in_message_; }
   // Octets of what is incomplete.
   [[nodiscard]] std::size_t kept() const noexcept { return kept_.size() + message_.size(); }
 

@@ -47,9 +47,10 @@ class member_server {
  private:
   static std::vector<std::string> options(const redis_process& redis) {
     auto out = redis.options();
-    for (const char* word :
-         {"--threads", "2", "--no-stun", "--messages-per-second", "1000",
-          "--connections-per-second-per-address", "10000", "--resume-window", "10"}) {
+    // Those who only listen here answer no pings.
+    for (const char* word : {"--threads", "2", "--no-stun", "--messages-per-second", "1000",
+                             "--connections-per-second-per-address", "10000", "--resume-window",
+                             "10", "--idle-timeout", "0"}) {
       out.emplace_back(word);
     }
     return out;
