@@ -17,10 +17,11 @@
 
 namespace nat::test {
 
-// Self-signed, P-256, for "stun.test" and 127.0.0.1. Its files go when it goes.
+// P-256, for "stun.test" and 127.0.0.1, signed by itself or by `issuer`. Its files go when it goes.
 class test_certificate {
  public:
-  explicit test_certificate(const char* alternative = "DNS:stun.test,IP:127.0.0.1") {
+  explicit test_certificate(const char* alternative = "DNS:stun.test,IP:127.0.0.1",
+                            const test_certificate* issuer = nullptr) {
     auto* x = cert_.get();
     X509_set_version(x, 2);
     ASN1_INTEGER_set(X509_get_serialNumber(x), 1);
@@ -29,11 +30,12 @@ class test_certificate {
     X509_set_pubkey(x, key_.get());
     auto* name = X509_get_subject_name(x);
     X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_ASC,
-                               reinterpret_cast<const unsigned char*>("a test"), -1, -1, 0);
-    X509_set_issuer_name(x, name);
+                               reinterpret_cast<const unsigned char*>(issuer ? "issued" : "a test"),
+                               -1, -1, 0);
+    X509_set_issuer_name(x, issuer ? X509_get_subject_name(issuer->cert_.get()) : name);
     add(NID_subject_alt_name, alternative);
     add(NID_basic_constraints, "critical,CA:TRUE");
-    ensure(X509_sign(x, key_.get(), EVP_sha256()) > 0);
+    ensure(X509_sign(x, (issuer ? issuer : this)->key_.get(), EVP_sha256()) > 0);
     char path[] = "/tmp/nat-test-certificate-XXXXXX";
     ensure(::mkdtemp(path) != nullptr);
     folder_ = path;

@@ -21,7 +21,7 @@ failure kind_of(int reason, state when) {
 }  // namespace
 
 struct connection::body {
-  explicit body(const server_context&);
+  explicit body(SSL_CTX*);
 
   // What OpenSSL said about the last call that went wrong.
   void note(int result);
@@ -38,11 +38,10 @@ struct connection::body {
   failure why = failure::none;
 };
 
-connection::body::body(const server_context& shared) : ssl(SSL_new(shared.native().context.get())) {
+connection::body::body(SSL_CTX* shared) : ssl(SSL_new(shared)) {
   ensure(ssl != nullptr);
   BIO* bio = make_stream_bio(port);
   SSL_set_bio(ssl.get(), bio, bio);
-  SSL_set_accept_state(ssl.get());
   // A handshake is over soon, and would allocate the record buffers anew for each of its steps.
   SSL_clear_mode(ssl.get(), SSL_MODE_RELEASE_BUFFERS);
   SSL_set_msg_callback(ssl.get(), count_record);
@@ -72,13 +71,28 @@ void connection::body::note(int result) {
     state = state::closed;
     return;
   }
+  if (const auto verdict = SSL_get_verify_result(ssl.get()); verdict != X509_V_OK) {
+    return fail(failure::certificate, X509_verify_cert_error_string(verdict));
+  }
   const auto code = ERR_peek_last_error();
   const auto reason = ERR_GET_REASON(code);
   const char* words = ERR_reason_error_string(code);
   fail(kind_of(reason, state), words ? words : "protocol error");
 }
 
-connection::connection(const server_context& shared) : body_(std::make_unique<body>(shared)) {}
+connection::connection(const server_context& shared)
+    : body_(std::make_unique<body>(shared.native().context.get())) {
+  SSL_set_accept_state(body_->ssl.get());
+}
+
+connection::connection(const client_context& shared)
+    : body_(std::make_unique<body>(shared.native().context.get())) {
+  auto* ssl = body_->ssl.get();
+  SSL_set_connect_state(ssl);
+  const auto& name = shared.native().name;
+  ensure(name.empty() || SSL_set_tlsext_host_name(ssl, name.c_str()) == 1);
+}
+
 connection::~connection() = default;
 connection::connection(connection&&) noexcept = default;
 connection& connection::operator=(connection&&) noexcept = default;

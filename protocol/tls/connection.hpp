@@ -1,18 +1,19 @@
 #pragma once
 
-// The server's end of one TLS connection (RFC 8446, RFC 5246), by OpenSSL: octets in, octets out.
+// One end of a TLS connection (RFC 8446, RFC 5246), by OpenSSL: octets in, octets out.
 // No socket and no timers: who waits for a handshake knows how long.
 //
 //   1. feed(octets)                     what a read gave
 //   2. read(scratch, out) until empty   what they decrypt to; the handshake's answers go to `out`
+//                                       (a client reads before it feeds: that begins it)
 //   3. write(text, out)                 once connected
 //   4. state() after reading: closed or failed end it; send what stands in `out` in any case
 //
 // An idle connection owns no record buffer: `scratch` is the caller's, one for all connections.
 // Left out on purpose: renegotiation (TLS 1.2 clients are told no), early data, compression,
-// certificates of clients. What a client may send besides data is counted and ends the connection:
-// a handshake of more than max_handshake octets, more than max_control_records of anything but data
-// afterwards.
+// certificates of clients. What the other end may send besides data is counted and ends the
+// connection: a handshake of more than max_handshake octets, more than max_control_records of
+// anything but data afterwards.
 
 #include <cstdint>
 #include <memory>
@@ -20,6 +21,7 @@
 #include <string_view>
 
 #include "protocol/base/bytes.hpp"
+#include "protocol/tls/client_context.hpp"
 #include "protocol/tls/server_context.hpp"
 
 namespace nat::tls {
@@ -29,16 +31,17 @@ inline constexpr std::size_t max_record = 16'384;  // octets of plaintext (RFC 8
 enum class state : std::uint8_t {
   handshaking,
   connected,
-  closed,  // the client said close_notify
+  closed,  // the other end said close_notify
   failed,
 };
 
 enum class failure : std::uint8_t {
   none,
-  http,      // an HTTP request in the clear
-  not_tls,   // the first octets are no TLS record either
-  protocol,  // and the client was told by an alert
-  flood,     // beyond a limit
+  http,         // an HTTP request in the clear
+  not_tls,      // the first octets are no TLS record either
+  certificate,  // the server's is not accepted, and it was told by an alert
+  protocol,     // and the other end was told by an alert
+  flood,        // beyond a limit
 };
 
 class connection {
@@ -47,6 +50,7 @@ class connection {
   static constexpr unsigned max_control_records = 32;
 
   explicit connection(const server_context&);
+  explicit connection(const client_context&);
   ~connection();
   connection(connection&&) noexcept;
   connection& operator=(connection&&) noexcept;

@@ -8,8 +8,10 @@
 #include <openssl/x509.h>
 
 #include <memory>
+#include <string>
 
 #include "protocol/base/freed_by.hpp"
+#include "protocol/tls/client_context.hpp"
 #include "protocol/tls/server_context.hpp"
 
 namespace nat::tls {
@@ -23,6 +25,11 @@ using ssl_ptr = std::unique_ptr<SSL, freed_by<SSL_free>>;
 
 struct server_context::handles {
   context_ptr context;
+};
+
+struct client_context::handles {
+  context_ptr context;
+  std::string name{};  // the server's, where it is no address
 };
 
 }  // namespace nat::tls

@@ -10,17 +10,12 @@
 #include "protocol/base/bytes.hpp"
 #include "protocol/base/ensure.hpp"
 #include "protocol/tls/handles.hpp"
+#include "protocol/tls/shared_rules.hpp"
 
 namespace nat::tls {
 
 namespace {
 
-// AEADs with forward secrecy only; TLS 1.3 has no others.
-constexpr char ciphers_of_1_2[] =
-    "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-ECDSA-AES256-GCM-SHA384:"
-    "ECDHE-RSA-AES128-GCM-SHA256:ECDHE-RSA-CHACHA20-POLY1305:ECDHE-RSA-AES256-GCM-SHA384";
-constexpr char ciphers_of_1_3[] =
-    "TLS_AES_128_GCM_SHA256:TLS_CHACHA20_POLY1305_SHA256:TLS_AES_256_GCM_SHA384";
 constexpr int max_chain = 16;  // certificates behind the first
 
 // What a client may ask for by ALPN (RFC 7301, RFC 7443), as it stands on the wire.
@@ -37,55 +32,26 @@ int choose_protocol(SSL*, const unsigned char** out, unsigned char* size,
   return found == OPENSSL_NPN_NEGOTIATED ? SSL_TLSEXT_ERR_OK : SSL_TLSEXT_ERR_ALERT_FATAL;
 }
 
-// Instead of asking at the terminal.
-int no_passphrase(char*, int, int, void*) {
-  return -1;
-}
-
-bio_ptr reader_of(std::string_view text) {
-  bio_ptr bio{BIO_new_mem_buf(text.data(), static_cast<int>(text.size()))};
-  ensure(bio != nullptr);
-  return bio;
-}
-
-context_ptr make_context() {
-  context_ptr context{SSL_CTX_new(TLS_server_method())};
-  ensure(context != nullptr);
+context_ptr make_server_context() {
+  auto context = make_context(TLS_server_method());
   auto* c = context.get();
-  SSL_CTX_set_options(c, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_SINGLE_ECDH_USE |
-                             SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_PRIORITIZE_CHACHA);
-  // An idle connection owns no record buffers.
-  SSL_CTX_set_mode(c, SSL_MODE_RELEASE_BUFFERS);
+  SSL_CTX_set_options(
+      c, SSL_OP_SINGLE_ECDH_USE | SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_PRIORITIZE_CHACHA);
   // Sessions live in the clients' tickets; one of them is enough for who comes back once.
-  SSL_CTX_set_session_cache_mode(c, SSL_SESS_CACHE_OFF);
   SSL_CTX_set_num_tickets(c, 1);
   SSL_CTX_set_alpn_select_cb(c, choose_protocol, nullptr);
-  ensure(SSL_CTX_set_min_proto_version(c, TLS1_2_VERSION) == 1 &&
-         SSL_CTX_set_max_proto_version(c, TLS1_3_VERSION) == 1 &&
-         SSL_CTX_set_cipher_list(c, ciphers_of_1_2) == 1 &&
-         SSL_CTX_set_ciphersuites(c, ciphers_of_1_3) == 1 &&
-         SSL_CTX_set1_groups_list(c, "X25519:P-256:P-384") == 1);
   return context;
-}
-
-std::string reason() {
-  const char* words = ERR_reason_error_string(ERR_peek_last_error());
-  return words ? words : "unknown error";
-}
-
-std::unexpected<std::string> failed(std::string what) {
-  return std::unexpected(what + " (" + reason() + ')');
 }
 
 std::expected<void, std::string> use_certificates(SSL_CTX* context, std::string_view pem) {
   const auto in = reader_of(pem);
-  const x509_ptr first{PEM_read_bio_X509(in.get(), nullptr, no_passphrase, nullptr)};
+  const auto first = read_certificate(in.get());
   if (!first) return failed("find a certificate in PEM there");
   if (SSL_CTX_use_certificate(context, first.get()) != 1) return failed("use the certificate");
   for (int i = 0; i < max_chain; ++i) {
-    x509_ptr next{PEM_read_bio_X509(in.get(), nullptr, no_passphrase, nullptr)};
+    auto next = read_certificate(in.get());
     if (!next) {
-      if (ERR_GET_REASON(ERR_peek_last_error()) == PEM_R_NO_START_LINE) return {};  // the end
+      if (ended()) return {};
       return failed("read the certificates behind the first");
     }
     ensure(SSL_CTX_add0_chain_cert(context, next.release()) == 1);
@@ -99,7 +65,7 @@ std::expected<void, std::string> use_certificates(SSL_CTX* context, std::string_
 std::expected<server_context, std::string> server_context::make(std::string_view certificates,
                                                                 std::string_view key) {
   auto out = std::make_unique<handles>();
-  out->context = make_context();
+  out->context = make_server_context();
   auto* c = out->context.get();
   ERR_clear_error();
   if (auto used = use_certificates(c, certificates); !used) {

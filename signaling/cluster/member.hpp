@@ -77,6 +77,7 @@ class member {
     std::string node;    // unique, one word
     std::string user{};  // of Redis' ACL; empty: its default user
     std::string password{};
+    std::string unreachable = "Redis can't be reached";  // said where connecting takes too long
     unsigned database = 0;
     std::uint32_t loops = 1;
     // A dead server's names are to be free after 10 s, the time to find out and ask included.

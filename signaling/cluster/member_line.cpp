@@ -257,7 +257,7 @@ void member::handle_timeout(time_point now) {
   const auto late = [&](const line_state& l) {
     return l.open && now >= l.since + settings_.patience;
   };
-  if (late(commands_) && !commands_.connected) return lost("Redis can't be reached", now);
+  if (late(commands_) && !commands_.connected) return lost(settings_.unreachable, now);
   if (late(inbox_) && !subscribed_) {
     if (state_ != state::up) return lost("the subscription is not answered", now);
     renew_inbox(now);

@@ -23,21 +23,18 @@ bool may_be_in_a_name(char c) {
 }  // namespace
 
 std::expected<cluster_url, std::string> parse_cluster_url(std::string_view text) {
-  constexpr std::string_view scheme = "redis://";
+  constexpr std::string_view in_the_clear = "redis://", through_tls = "rediss://";
   if (text.find('@') != text.npos) {
     return std::unexpected(
         "must hold no user or password, which others could read there: use "
         "--cluster-user, and SIGNALING_CLUSTER_PASSWORD or --cluster-password-file");
   }
-  if (text.starts_with("rediss://")) {
-    return std::unexpected(
-        "speaks no TLS: use redis:// through stunnel, or a network of the servers' own");
-  }
   const std::unexpected<std::string> wrong(
-      "is no URL such as redis://192.0.2.1:6379 or redis://[2001:db8::1]:6379/1");
-  if (!text.starts_with(scheme)) return wrong;
-  text.remove_prefix(scheme.size());
+      "is no URL such as redis://192.0.2.1:6379 or rediss://[2001:db8::1]:6379/1");
   cluster_url out;
+  out.tls = text.starts_with(through_tls);
+  if (!out.tls && !text.starts_with(in_the_clear)) return wrong;
+  text.remove_prefix((out.tls ? through_tls : in_the_clear).size());
   const auto slash = text.find('/');
   if (slash != text.npos && slash + 1 < text.size() &&
       !read_number(text.substr(slash + 1), out.database)) {

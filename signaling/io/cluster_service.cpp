@@ -8,13 +8,15 @@
 namespace nat::signaling::io {
 
 cluster_service::cluster_service(event_loop& loop, const cluster_url& redis,
+                                 std::optional<tls::client_context> tls,
                                  cluster::member::settings settings, random_source& random,
                                  std::function<void(hub::envelope&)> deliver)
     : loop_(loop),
       member_(std::move(settings), fence_, random),
       host_(loop.context().get_executor(), redis),
-      commands_(loop.poll(), events_of(cluster::line::commands)),
-      inbox_line_(loop.poll(), events_of(cluster::line::inbox)),
+      tls_(std::move(tls)),
+      commands_(loop.poll(), tls_ ? &*tls_ : nullptr, events_of(cluster::line::commands)),
+      inbox_line_(loop.poll(), tls_ ? &*tls_ : nullptr, events_of(cluster::line::inbox)),
       timer_(loop.context()),
       deliver_(std::move(deliver)) {}
 

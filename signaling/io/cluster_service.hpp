@@ -4,6 +4,7 @@
 // connections to Redis. Other threads reach it by receive() only.
 
 #include <functional>
+#include <optional>
 #include <string>
 
 #include <boost/asio/io_context.hpp>
@@ -21,8 +22,9 @@ class event_loop;
 
 class cluster_service {
  public:
-  // `deliver` takes an envelope for any loop.
-  cluster_service(event_loop&, const cluster_url& redis, cluster::member::settings, random_source&,
+  // `deliver` takes an envelope for any loop. Without `tls`, in the clear.
+  cluster_service(event_loop&, const cluster_url& redis, std::optional<tls::client_context> tls,
+                  cluster::member::settings, random_source&,
                   std::function<void(hub::envelope&)> deliver);
   // On the loop's thread, or before it runs.
   void start();
@@ -48,6 +50,7 @@ class cluster_service {
   hub::fence fence_;
   cluster::member member_;
   redis_host host_;
+  std::optional<tls::client_context> tls_;
   redis_line commands_, inbox_line_;
   boost::asio::steady_timer timer_;
   std::function<void(hub::envelope&)> deliver_;

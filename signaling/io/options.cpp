@@ -127,10 +127,11 @@ void add_relay(CLI::App& app, options& out, raw_options& raw) {
            "N");
 }
 
-void add_cluster(CLI::App& app, raw_options& raw) {
+void add_cluster(CLI::App& app, options& out, raw_options& raw) {
   app.add_option("--cluster", raw.cluster,
-                 "share one name space of peers with all servers that use this Redis [off]")
-      ->type_name("redis://HOST:PORT[/DB]")
+                 "share one name space of peers with all servers that use this Redis; rediss:// "
+                 "speaks TLS [off]")
+      ->type_name("redis[s]://HOST:PORT[/DB]")
       ->envname("SIGNALING_CLUSTER");
   app.add_option("--cluster-user", raw.cluster_user,
                  "a user of that Redis' ACL, with the password below [its default user]")
@@ -140,6 +141,10 @@ void add_cluster(CLI::App& app, raw_options& raw) {
                  "file with that Redis' password; or SIGNALING_CLUSTER_PASSWORD in the "
                  "environment, the password itself [none]")
       ->type_name("FILE");
+  app.add_option("--cluster-ca", out.cluster_ca,
+                 "certificates in PEM, one of which must vouch for that Redis' [the system's]")
+      ->type_name("FILE")
+      ->envname("SIGNALING_CLUSTER_CA");
 }
 
 void add_tls(CLI::App& app, options& out) {
@@ -315,7 +320,7 @@ std::expected<options, early_exit> read_options(int argc, const char* const* arg
   add_addresses(app, out, raw);
   add_relay(app, out, raw);
   add_tls(app, out);
-  add_cluster(app, raw);
+  add_cluster(app, out, raw);
   add_signed_tokens(app, out);
   add_limits(app, out, raw);
   add_rest(app, out, raw);

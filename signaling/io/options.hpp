@@ -39,6 +39,7 @@ struct options {
   std::vector<turn::prefix> trusted_proxies;
   std::optional<cluster_url> cluster;
   std::string cluster_user, cluster_password;
+  std::string cluster_ca;  // file; empty: the system's
   std::optional<endpoint> admin;
   unsigned threads = 1;
   std::string log_level = "info";

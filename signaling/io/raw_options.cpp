@@ -141,6 +141,9 @@ void interpret_cluster(options& out, const raw_options& raw) {
     if (!url) throw CLI::ValidationError("--cluster", url.error());
     out.cluster = *url;
   }
+  if (!out.cluster_ca.empty() && !(out.cluster && out.cluster->tls)) {
+    throw CLI::ValidationError("--cluster-ca", "needs --cluster rediss://HOST");
+  }
   out.cluster_password = secret_from("--cluster-password-file", raw.cluster_password_file,
                                      "SIGNALING_CLUSTER_PASSWORD");
   out.cluster_user = raw.cluster_user;

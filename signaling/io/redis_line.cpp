@@ -25,7 +25,8 @@ bool again(int error) {
 
 }  // namespace
 
-redis_line::redis_line(poller& p, line_events events) : poller_(p), events_(std::move(events)) {}
+redis_line::redis_line(poller& p, const tls::client_context* context, line_events events)
+    : poller_(p), context_(context), events_(std::move(events)) {}
 
 redis_line::~redis_line() {
   disconnect();
@@ -53,6 +54,7 @@ void redis_line::connect(const endpoint& server) {
     return end("Redis can't be reached: " + system_text(errno));
   }
   reader_.emplace();
+  if (context_ != nullptr) tls_.emplace(*context_);
   watch(EPOLLIN | EPOLLOUT);
 }
 
@@ -61,9 +63,10 @@ void redis_line::disconnect() {
   watched_ = 0;
   socket_.close();
   reader_.reset();
-  out_ = {};
+  tls_.reset();
+  out_ = records_ = {};
   written_ = 0;
-  connected_ = false;
+  open_ = connected_ = false;
   ended_.reset();
 }
 
@@ -78,18 +81,18 @@ void redis_line::send(const std::vector<std::string>& words) {
 }
 
 void redis_line::flush() {
-  if (connected_) write_some();
+  if (open_) write_some();
   tell_of_end();
 }
 
 void redis_line::handle_ready(std::uint32_t events) {
   if (!socket_) return;  // it was closed in this batch
   events_.before();
-  if (!connected_) {
+  if (!open_) {
     finish_connecting();
   } else {
     if ((events & (EPOLLIN | EPOLLHUP | EPOLLERR)) != 0) read_some();
-    if (connected_ && (events & EPOLLOUT) != 0) write_some();
+    if (open_ && (events & EPOLLOUT) != 0) write_some();
   }
   tell_of_end();
 }
@@ -99,26 +102,74 @@ void redis_line::finish_connecting() {
   socklen_t size = sizeof error;
   ::getsockopt(socket_.get(), SOL_SOCKET, SO_ERROR, &error, &size);
   if (error != 0) return end("Redis can't be reached: " + system_text(error));
+  open_ = true;
+  if (!tls_) return begin();
+  decrypt({});  // which greets
+}
+
+void redis_line::begin() {
   connected_ = true;
   events_.connected();
 }
 
 void redis_line::read_some() {
-  std::array<char, 16'384> buffer;  // hiredis moves what is left for each KiB that it has read
+  std::array<std::byte, 16'384> buffer;  // hiredis moves what is left for each KiB that it has read
   const auto n = ::recv(socket_.get(), buffer.data(), buffer.size(), 0);
   if (n == 0) return end("the connection ended");
   if (n < 0) {
     if (!again(errno)) end("the connection ended: " + system_text(errno));
     return;
   }
-  const auto good = reader_->feed({buffer.data(), static_cast<std::size_t>(n)}, events_.replied);
+  const auto octets = byte_view(buffer).first(static_cast<std::size_t>(n));
+  if (tls_) return decrypt(octets);
+  (void)take(as_text(octets));
+}
+
+void redis_line::decrypt(byte_view octets) {
+  std::array<std::byte, tls::max_record> scratch;
+  tls_->feed(octets);
+  for (;;) {
+    const auto plain = tls_->read(scratch, records_);
+    if (!connected_ && tls_->state() == tls::state::connected) begin();
+    if (plain.empty()) break;
+    if (!take(as_text(plain))) return;
+  }
+  const auto trouble = tls_trouble();
+  if (trouble) out_.clear();  // nobody could read it
+  write_some();               // what the handshake answers, and the alert
+  if (trouble) end(*trouble);
+}
+
+std::optional<std::string> redis_line::tls_trouble() const {
+  if (tls_->state() == tls::state::closed) return "the connection ended";
+  if (tls_->state() != tls::state::failed) return std::nullopt;
+  switch (tls_->why()) {
+    case tls::failure::http:
+    case tls::failure::not_tls:
+      return "what answers speaks no TLS: use redis://, or the port where Redis does";
+    case tls::failure::certificate:
+      return "Redis' certificate is not accepted (" + tls_->detail() +
+             "): check the host in --cluster, and --cluster-ca";
+    default:
+      return "TLS with Redis failed: " + tls_->detail();
+  }
+}
+
+bool redis_line::take(std::string_view replies) {
+  const auto good = reader_->feed(replies, events_.replied);
   if (!good) end("what answers is no Redis: " + good.error());
+  return good.has_value();
 }
 
 void redis_line::write_some() {
-  while (written_ < out_.size()) {
+  if (tls_ && !out_.empty()) {
+    if (!tls_->write(as_bytes(out_), records_)) return end(tls_trouble().value_or("TLS ended"));
+    out_.clear();
+  }
+  auto& out = tls_ ? records_ : out_;
+  while (written_ < out.size()) {
     const auto n =
-        ::send(socket_.get(), out_.data() + written_, out_.size() - written_, MSG_NOSIGNAL);
+        ::send(socket_.get(), out.data() + written_, out.size() - written_, MSG_NOSIGNAL);
     if (n < 0) {
       if (again(errno)) return watch(EPOLLIN | EPOLLOUT);
       return end("the connection ended: " + system_text(errno));
@@ -126,8 +177,10 @@ void redis_line::write_some() {
     written_ += static_cast<std::size_t>(n);
   }
   constexpr std::size_t kept = 65'536;
-  if (out_.capacity() > kept) out_ = {};
-  out_.clear();
+  for (auto* text : {&out_, &records_}) {
+    if (text->capacity() > kept) *text = {};
+    text->clear();
+  }
   written_ = 0;
   watch(EPOLLIN);
 }

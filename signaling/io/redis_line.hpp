@@ -1,8 +1,9 @@
 #pragma once
 
-// One connection to a Redis on an event loop's poller. It reconnects by itself never: the cluster's
-// member says when (signaling/cluster/member.hpp). Of hiredis it takes the reader alone: the
-// asynchronous half asserts that the server keeps to the protocol, and so would end with it.
+// One connection to a Redis on an event loop's poller, in the clear or through TLS. It reconnects
+// by itself never: the cluster's member says when (signaling/cluster/member.hpp). Of hiredis it
+// takes the reader alone: the asynchronous half asserts that the server keeps to the protocol, and
+// so would end with it.
 
 #include <functional>
 #include <optional>
@@ -10,6 +11,7 @@
 #include <vector>
 
 #include "protocol/base/endpoint.hpp"
+#include "protocol/tls/connection.hpp"
 #include "signaling/io/poller.hpp"
 #include "signaling/io/redis_reader.hpp"
 #include "signaling/io/sockets.hpp"
@@ -26,7 +28,8 @@ struct line_events {
 
 class redis_line final : public pollable {
  public:
-  redis_line(poller&, line_events);
+  // Through TLS where a context is given, which outlives the line.
+  redis_line(poller&, const tls::client_context*, line_events);
   ~redis_line() override;
 
   // A failure is told as `disconnected` by the next flush(), as the system may refuse at once.
@@ -44,19 +47,27 @@ class redis_line final : public pollable {
  private:
   void watch(std::uint32_t events);
   void finish_connecting();
+  void begin();
   void read_some();
+  void decrypt(byte_view octets);
+  [[nodiscard]] bool take(std::string_view replies);
   void write_some();
+  [[nodiscard]] std::optional<std::string> tls_trouble() const;
   void end(std::string why);
   void tell_of_end();
 
   poller& poller_;
+  const tls::client_context* context_;
   line_events events_;
   socket_handle socket_;
   std::optional<redis_reader> reader_;
-  std::string out_;            // commands
-  std::size_t written_ = 0;    // of them
-  std::uint32_t watched_ = 0;  // by the poller
-  bool connected_ = false;
+  std::optional<tls::connection> tls_;
+  std::string out_;                   // commands
+  std::string records_;               // of TLS, which hold them
+  std::size_t written_ = 0;           // of what is sent
+  std::uint32_t watched_ = 0;         // by the poller
+  bool open_ = false;                 // TCP is
+  bool connected_ = false;            // and TLS
   std::optional<std::string> ended_;  // why, not told yet
 };
 

@@ -133,12 +133,14 @@ class server {
     random_.fill(node);
     cluster::member::settings settings{
         .node = to_hex(node), .user = options_.cluster_user, .password = options_.cluster_password};
+    if (options_.cluster->tls) settings.unreachable += ", or speaks no TLS there";
     settings.database = options_.cluster->database;
     settings.loops = options_.threads;
     settings.resume_window = options_.limits.resume_window;
     settings.max_held = options_.limits.max_held_names;
     settings.max_held_per_site = options_.limits.max_held_names_per_address;
-    cluster_ = std::make_unique<cluster_service>(*loops_[0], *options_.cluster, std::move(settings),
+    cluster_ = std::make_unique<cluster_service>(*loops_[0], *options_.cluster,
+                                                 read_cluster_tls(options_), std::move(settings),
                                                  random_, [this](hub::envelope& e) { deliver(e); });
     for (auto& loop : loops_) loop->join_cluster(cluster_->fence());
     loops_[0]->post([this] { cluster_->start(); });
@@ -350,6 +352,7 @@ void check(const options& o) {
   crypto::system_random random;
   (void)read_access(o, random);
   (void)read_tls(o);
+  (void)read_cluster_tls(o);
 }
 
 void hold_signals() {

@@ -21,4 +21,17 @@ std::shared_ptr<const tls::server_context> read_tls(const options& o) {
   return std::make_shared<const tls::server_context>(std::move(*made));
 }
 
+std::optional<tls::client_context> read_cluster_tls(const options& o) {
+  if (!o.cluster || !o.cluster->tls) return std::nullopt;
+  std::optional<std::string> trusted;
+  if (!o.cluster_ca.empty()) trusted = content_of("--cluster-ca", o.cluster_ca);
+  auto made = tls::client_context::make(o.cluster->host, trusted);
+  if (!made) {
+    const auto file = trusted ? ", --cluster-ca " + o.cluster_ca : std::string();
+    throw startup_error{"--cluster rediss://" + o.cluster->host + file + ": failed to " +
+                        made.error()};
+  }
+  return std::move(*made);
+}
+
 }  // namespace nat::signaling::io

@@ -83,10 +83,13 @@ class memory_client {
   std::unique_ptr<SSL, freed_by<SSL_free>> ssl_;
 };
 
-// The server's end: what it decrypted, and the octets cut into pieces of any size.
-class memory_server {
+// An end of ours: what it decrypted, and the octets cut into pieces of any size.
+class memory_end {
  public:
-  explicit memory_server(const tls::server_context& c) : connection(c) {}
+  explicit memory_end(const tls::server_context& c) : connection(c) {}
+  explicit memory_end(const tls::client_context& c) : connection(c) {
+    CHECK(connection.read(scratch_, out).empty());
+  }
 
   void take(std::string_view octets, std::size_t step = SIZE_MAX) {
     while (!octets.empty()) {
@@ -107,6 +110,7 @@ class memory_server {
  private:
   std::vector<std::byte> scratch_ = std::vector<std::byte>(tls::max_record);
 };
+using memory_server = memory_end;
 
 // Passes octets to and fro until neither has any.
 inline void exchange(memory_client& client, memory_server& server, std::size_t step = SIZE_MAX) {

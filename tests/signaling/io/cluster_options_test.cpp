@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <vector>
 
+#include "tests/certificate.hpp"
 #include "tests/check.hpp"
 #include "tests/signaling/io/server_process.hpp"
 
@@ -18,8 +19,9 @@ TEST_CASE("--cluster: every good form") {
     std::string_view url, host;
     std::uint16_t port = 6379;
     unsigned database = 0;
+    bool tls = false;
   };
-  for (const auto& [url, host, port, database] : std::vector<row>{
+  for (const auto& [url, host, port, database, tls] : std::vector<row>{
            {"redis://redis", "redis"},
            {"redis://redis/", "redis"},
            {"redis://redis.example.net:6380", "redis.example.net", 6380},
@@ -29,6 +31,8 @@ TEST_CASE("--cluster: every good form") {
            {"redis://[2001:db8::1]", "2001:db8::1"},
            {"redis://[2001:db8::1]:6379/1", "2001:db8::1", 6379, 1},
            {"redis://[::ffff:192.0.2.1]/", "::ffff:192.0.2.1"},
+           {"rediss://redis", "redis", 6379, 0, true},
+           {"rediss://[2001:db8::1]:6380/1", "2001:db8::1", 6380, 1, true},
        }) {
     CAPTURE(url);
     const auto got = parse_cluster_url(url);
@@ -36,12 +40,12 @@ TEST_CASE("--cluster: every good form") {
     CHECK(got->host == host);
     CHECK(got->port == port);
     CHECK(got->database == database);
+    CHECK(got->tls == tls);
   }
 }
 
 TEST_CASE("--cluster: every bad form, and that the program ends with it: status 2, one line") {
-  const std::string_view form = "redis://192.0.2.1:6379", password = "--cluster-password-file",
-                         tls = "stunnel";
+  const std::string_view form = "redis://192.0.2.1:6379", password = "--cluster-password-file";
   struct row {
     std::string_view url, told;
   };
@@ -82,8 +86,8 @@ TEST_CASE("--cluster: every bad form, and that the program ends with it: status 
            {"redis://:hunter2@host", password},
            {"redis://user:hunter2@host:6379/1", password},
            {"rediss://:hunter2@host", password},
-           {"rediss://host", tls},
-           {"rediss://host:6380/1", tls},
+           {"rediss://", form},
+           {"redisss://host", form},
        }) {
     CAPTURE(url);
     const auto got = parse_cluster_url(url);
@@ -104,6 +108,28 @@ TEST_CASE("--cluster-user: not without a password") {
   CHECK(ended.errors ==
         "signaling-server: --cluster-user: needs --cluster-password-file or "
         "SIGNALING_CLUSTER_PASSWORD (see signaling-server --help)\n");
+}
+
+TEST_CASE("--cluster-ca: only where TLS is spoken, and what it holds is looked at first of all") {
+  const auto complaint = [](const std::string& url, const std::string& file) {
+    const auto ended = run_server({"--check-config", "--cluster", url, "--cluster-ca", file});
+    CHECK(ended.status == 2);
+    return ended.errors;
+  };
+  const test_certificate certificate;
+  CHECK(complaint("redis://host", certificate.file()) ==
+        "signaling-server: --cluster-ca: needs --cluster rediss://HOST (see signaling-server "
+        "--help)\n");
+  CHECK(complaint("rediss://host", "/nowhere/ca.pem") ==
+        "signaling-server: failed to read --cluster-ca /nowhere/ca.pem: No such file or "
+        "directory\n");
+  CHECK(complaint("rediss://host", certificate.key_file()) ==
+        "signaling-server: --cluster rediss://host, --cluster-ca " + certificate.key_file() +
+            ": failed to read certificates in PEM there (no start line)\n");
+  CHECK(complaint("rediss://.", certificate.file()).contains("take \".\" for the name of a host"));
+  CHECK(run_server(
+            {"--check-config", "--cluster", "rediss://host", "--cluster-ca", certificate.file()})
+            .status == 0);
 }
 
 }  // namespace

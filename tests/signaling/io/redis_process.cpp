@@ -11,6 +11,7 @@
 #include <chrono>
 #include <filesystem>
 #include <fstream>
+#include <utility>
 
 #include "stun/io/sockaddr.hpp"
 #include "tests/check.hpp"
@@ -25,12 +26,22 @@ reserved_port::reserved_port() : socket_(::socket(AF_INET, SOCK_STREAM | SOCK_CL
   where_ = signaling::io::local_endpoint(socket_.get());
 }
 
-redis_process::redis_process() {
+redis_process::redis_process(std::vector<std::string> more) : more_(std::move(more)) {
   char path[] = "/tmp/nat-test-redis-XXXXXX";
   REQUIRE(::mkdtemp(path) != nullptr);
   folder_ = path;
   start();
 }
+
+redis_process::redis_process(const test_certificate& certificate, std::vector<std::string> more)
+    : redis_process([&] {
+        for (const auto& word :
+             {std::string("--tls-cert-file"), certificate.file(), std::string("--tls-key-file"),
+              certificate.key_file(), std::string("--tls-ca-cert-file"), certificate.file()}) {
+          more.push_back(word);
+        }
+        return std::move(more);
+      }()) {}
 
 redis_process::~redis_process() {
   kill();
@@ -41,31 +52,38 @@ void redis_process::start() {
   kill();
   int ends[2];
   REQUIRE(::pipe2(ends, O_CLOEXEC) == 0);
-  const auto port = std::to_string(where().port);
-  const char* arguments[] = {"redis-server",
-                             "--port",
-                             port.c_str(),
-                             "--bind",
-                             "127.0.0.1",
-                             "--save",
-                             "",
-                             "--appendonly",
-                             "no",
-                             "--dir",
-                             folder_.c_str(),
-                             "--requirepass",
-                             redis_password,
-                             nullptr};
+  std::vector<std::string> words{"redis-server",
+                                 "--bind",
+                                 "127.0.0.1",
+                                 "--save",
+                                 "",
+                                 "--dir",
+                                 folder_,
+                                 "--appendonly",
+                                 "no",
+                                 "--requirepass",
+                                 redis_password,
+                                 more_.empty() ? "--port" : "--tls-port",
+                                 std::to_string(where().port)};
+  if (!more_.empty()) words.insert(words.end(), {"--port", "0"});
+  words.insert(words.end(), more_.begin(), more_.end());
+  std::vector<char*> arguments;
+  for (auto& word : words) arguments.push_back(word.data());
+  arguments.push_back(nullptr);
   pid_ = ::fork();
   REQUIRE(pid_ >= 0);
   if (pid_ == 0) {
     ::prctl(PR_SET_PDEATHSIG, SIGKILL);
     ::dup2(ends[1], STDOUT_FILENO);
-    ::execvp(arguments[0], const_cast<char**>(arguments));
+    ::execvp(arguments[0], arguments.data());
     ::_exit(127);
   }
   ::close(ends[1]);
   says_ = ends[0];
+  read_until_ready();
+}
+
+void redis_process::read_until_ready() const {
   std::string said;
   const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(20);
   while (!said.contains("Ready to accept connections")) {
@@ -89,8 +107,8 @@ void redis_process::kill() {
 }
 
 std::vector<std::string> redis_process::options() const {
-  return {"--cluster", "redis://" + to_string(where()), "--cluster-password-file",
-          password_file(redis_password)};
+  return {"--cluster", (more_.empty() ? "redis://" : "rediss://") + to_string(where()),
+          "--cluster-password-file", password_file(redis_password)};
 }
 
 std::string redis_process::password_file(std::string_view password) const {

@@ -12,6 +12,7 @@
 #include "protocol/base/endpoint.hpp"
 #include "signaling/io/redis_reader.hpp"
 #include "signaling/io/sockets.hpp"
+#include "tests/certificate.hpp"
 
 namespace nat::test {
 
@@ -32,7 +33,9 @@ class reserved_port {
 // 20 s.
 class redis_process {
  public:
-  redis_process();
+  redis_process() : redis_process(std::vector<std::string>()) {}
+  // Speaks TLS only; `more` options besides.
+  explicit redis_process(const test_certificate&, std::vector<std::string> more = {});
   ~redis_process();
   redis_process(const redis_process&) = delete;
   redis_process& operator=(const redis_process&) = delete;
@@ -46,7 +49,11 @@ class redis_process {
   [[nodiscard]] std::string password_file(std::string_view password) const;
 
  private:
+  explicit redis_process(std::vector<std::string> more);
+  void read_until_ready() const;
+
   reserved_port port_;
+  std::vector<std::string> more_;  // options
   std::string folder_;
   pid_t pid_ = -1;
   int says_ = -1;
