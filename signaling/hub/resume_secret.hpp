@@ -1,6 +1,6 @@
 #pragma once
 
-// What takes a name back within the resume window (SIGNALING.md, "Registration"): made by the
+// What takes a name back within the resume window (SIGNALING.md, "Messages"): made by the
 // server, 144 bits as text, kept by it as a hash only.
 
 #include <string>

@@ -199,6 +199,7 @@ class listener final : public pollable {
 
  private:
   void out_of_descriptors();
+  void rest();
   event_loop& loop_;
   socket_handle socket_, reserve_;
   address where_;

@@ -56,7 +56,9 @@ void listener::handle_ready(std::uint32_t) {
     socket_handle client(::accept4(socket_.get(), reinterpret_cast<sockaddr*>(&from), &size,
                                    SOCK_NONBLOCK | SOCK_CLOEXEC));
     if (!client) {
-      if (errno == EMFILE || errno == ENFILE) out_of_descriptors();
+      const int why = errno;
+      if (why == EMFILE || why == ENFILE) out_of_descriptors();
+      if (why == ENOBUFS || why == ENOMEM) rest();
       return;
     }
     const auto remote = stun::io::from_socket_address(reinterpret_cast<const sockaddr&>(from));
@@ -77,7 +79,11 @@ void listener::out_of_descriptors() {
   socket_handle dropped(::accept(socket_.get(), nullptr, nullptr));
   dropped.close();
   reserve_ = socket_handle(open_reserve());
-  if (reserve_) return;
+  if (!reserve_) rest();
+}
+
+// Its socket stays ready, and asking again at once would be all that the loop does.
+void listener::rest() {
   resting_ = true;
   loop_.poll().modify(socket_.get(), 0, *this);
 }
