@@ -52,7 +52,7 @@ def main():
             print(f"{name}: {len(lab.plan.sites)} sites, built in {time.monotonic() - began:.1f} s", flush=True)
             if hasattr(group, "prepare"):
                 group.prepare(lab)
-            results += suite.run(name, lab, chosen.only)
+            results += suite.run(name, lab, chosen.only, table=getattr(group, "TABLE", ()))
     if chosen.json:
         suite.write_json(results, chosen.json)
     return suite.summary(results)

@@ -32,14 +32,17 @@ class Skipped(Exception):
     """Something outside this project is missing; CI counts it as a failure."""
 
 
-def run(group, lab, only=None, out=sys.stdout):
-    """Runs a group's checks on one lab; returns a list of result dictionaries."""
+def run(group, lab, only=None, out=sys.stdout, table=()):
+    """Runs a group's checks on one lab; returns a list of result dictionaries.
+
+    Rows that a check adds to the group's table belong to its result, and are shown after all checks.
+    """
     results = []
     for name, function in _CHECKS[group]:
         if only and only not in name:
             continue
         began = time.monotonic()
-        status, detail = "ok", ""
+        status, detail, rows = "ok", "", len(table)
         try:
             detail = function(lab) or ""
         except Skipped as reason:
@@ -51,9 +54,18 @@ def run(group, lab, only=None, out=sys.stdout):
                 traceback.print_exc()
         seconds = time.monotonic() - began
         results.append({"group": group, "check": name, "status": status,
-                        "seconds": round(seconds, 3), "detail": detail})
+                        "seconds": round(seconds, 3), "detail": detail,
+                        **({"rows": table[rows:]} if table[rows:] else {})})
         print(f"  {status:<8}{seconds:6.2f} s  {name:<58} {detail}", file=out, flush=True)
+    if table:
+        print(f"\n{_aligned(table)}", file=out, flush=True)
     return results
+
+
+def _aligned(table):
+    lines = [list(table[0])] + [list(row.values()) for row in table]
+    widths = [max(map(len, column)) for column in zip(*lines)]
+    return "\n".join("  ".join(f"{word:<{width}}" for word, width in zip(line, widths)).rstrip() for line in lines)
 
 
 def summary(results, out=sys.stdout):

@@ -20,7 +20,10 @@ examples:
   scripts/lab up --cluster --site a=masquerade          (servers at one, two and three, their Redis at stun)
   scripts/lab exec a -- peer-cli --server ws://203.0.113.20:8080 --id a listen   (at two; the default is one)
   scripts/lab exec three -- curl -s 127.0.0.1:9090/readyz
-  scripts/lab faults                                    (kill, freeze and cut such a cluster, with 10,000 names)
+  scripts/lab exec stun -- redis-cli -h 198.51.100.20 -a 'the lab keeps no secrets' get sig:p:a
+  scripts/lab faults                                    (kill, freeze and cut such a cluster, with 10,000 names:
+                                                         a table of what was promised and what was measured)
+  scripts/lab faults --only SIGSTOP
   scripts/lab down
 
 Nothing of the machine's own network is touched, and nothing stays behind: all of a lab ends with

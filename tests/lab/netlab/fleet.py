@@ -53,14 +53,31 @@ class Redis:
 
     def ask(self, *words):
         """One command's answer, as text."""
-        text = _command("AUTH", PASSWORD) + _command(*words)
-        with self.lab.inside(REDIS_HOST, socket.socket) as asked:
-            asked.settimeout(5)
-            asked.connect((self.address, _PORT))
-            asked.sendall(text)
-            lines = asked.makefile("rb")
+        asked, lines = self._tell(*words)
+        with asked, lines:
+            answer = lines.readline().decode().strip()
+            return lines.readline().decode().strip() if answer[:1] == "$" and answer != "$-1" else answer
+
+    def watched(self):
+        """A socket that is told of every command from then on."""
+        watching, lines = self._tell("MONITOR")
+        with lines:
             lines.readline()
-            return lines.readline().decode().strip()
+        return watching
+
+    def _tell(self, *words):
+        """The connection, and what it answers to one command; unbuffered, so that nothing is read beyond a line."""
+        asked = self.lab.inside(REDIS_HOST, socket.socket)
+        asked.settimeout(5)
+        try:
+            asked.connect((self.address, _PORT))
+            asked.sendall(_command("AUTH", PASSWORD) + _command(*words))
+            lines = asked.makefile("rb", buffering=0)
+            lines.readline()
+        except OSError:
+            asked.close()
+            raise
+        return asked, lines
 
     def _answers(self):
         try:
