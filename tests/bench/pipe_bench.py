@@ -9,8 +9,11 @@ import os
 import pathlib
 import subprocess
 import sys
-import tempfile
 import time
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
+
+from signaling_server import Server
 
 BIN = pathlib.Path(sys.argv[1])
 BYTES = 1_000_000_000
@@ -55,18 +58,8 @@ def measure(url):
 
 
 def main():
-    with tempfile.TemporaryDirectory() as folder:
-        ready = pathlib.Path(folder, "ready.json")
-        server = subprocess.Popen([BIN / "signaling-server", "--listen", "127.0.0.1:0", "--no-stun", "--admin",
-                                   "127.0.0.1:0", "--ready-file", ready], stderr=subprocess.PIPE, text=True)
-        try:
-            for _ in server.stderr:
-                if ready.exists():
-                    break
-            runs = [measure(json.loads(ready.read_text())["websocket"][0]) for _ in range(3)]
-        finally:
-            server.terminate()
-            server.communicate(timeout=10)
+    with Server(BIN / "signaling-server") as server:
+        runs = [measure(server.url) for _ in range(3)]
     best = max(runs)
     print(json.dumps({"name": "pipe between two processes, best of 3", "value": round(best[0], 1), "unit": "MB/s",
                       "target": 120}))

@@ -5,7 +5,6 @@ usage: deb_test.py BUILD_FOLDER
 """
 
 import ctypes
-import json
 import os
 import pathlib
 import platform
@@ -16,6 +15,10 @@ import subprocess
 import sys
 import tempfile
 import unittest
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
+
+from signaling_server import Server
 
 BUILD = pathlib.Path(sys.argv.pop(1)).resolve()
 LIMIT = 120
@@ -110,36 +113,19 @@ class Package(unittest.TestCase):
     def test_the_programs_run_from_where_they_are_unpacked(self):
         server, peer = (self.root / "usr/bin" / name for name in ("signaling-server", "peer-cli"))
         self.assertIn("good", output(server, "--config", self.root / "etc/signaling-server.toml", "--check-config"))
-        ready = pathlib.Path(self.scratch.name, "ready.json")
-        process = subprocess.Popen([server, "--listen", "127.0.0.1:0", "--stun", "127.0.0.1:0", "--admin", "none",
-                                    "--ready-file", ready], stderr=subprocess.PIPE, text=True)
-        try:
-            for line in process.stderr:
-                if line.endswith(" ready\n"):
-                    break
-            url = json.loads(ready.read_text())["websocket"][0]
-            self.assertIn("127.0.0.1", output(peer, "-s", url, "--bind", "127.0.0.1", "gather"))
-        finally:
-            process.terminate()
-            process.communicate(timeout=LIMIT)
-        self.assertEqual(process.returncode, 0)
+        with Server(server) as running:
+            self.assertIn("127.0.0.1", output(peer, "-s", running.url, "--bind", "127.0.0.1", "gather"))
+            running.process.terminate()
+            running.ends()
 
     @unittest.skipUnless(platform.machine() == "x86_64", "the filter knows x86-64 only")
     def test_the_server_lives_with_what_the_unit_lets_it_open(self):
-        ready = pathlib.Path(self.scratch.name, "restricted.json")
-        command = [self.root / "usr/bin/signaling-server", "--listen", "127.0.0.1:0", "--stun", "127.0.0.1:0", "--admin",
-                   "127.0.0.1:0", "--ready-file", ready]
-        process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True,
-                                   preexec_fn=only_families(list(FAMILIES.values())))
-        said = ""
-        for line in process.stderr:
-            said += line
-            if line.endswith(" ready\n"):
-                break
-        process.terminate()
-        process.communicate(timeout=LIMIT)
-        self.assertEqual(process.returncode, 0, said)
-        done = subprocess.run(command, capture_output=True, text=True, timeout=LIMIT, preexec_fn=only_families([2, 10]))
+        program = self.root / "usr/bin/signaling-server"
+        with Server(program, preexec_fn=only_families(list(FAMILIES.values()))) as server:
+            server.process.terminate()
+            server.ends()
+        done = subprocess.run([program, "--listen", "127.0.0.1:0", "--stun", "127.0.0.1:0", "--admin", "none"],
+                              capture_output=True, text=True, timeout=LIMIT, preexec_fn=only_families([2, 10]))
         self.assertEqual(done.returncode, 2, done.stderr)
         self.assertIn("AF_NETLINK", done.stderr)
 

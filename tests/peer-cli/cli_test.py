@@ -18,28 +18,17 @@ import sys
 import tempfile
 import unittest
 
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
+
+import signaling_server
+from signaling_server import LIMIT
+
 BIN = pathlib.Path(sys.argv.pop(1)) if len(sys.argv) > 1 else None
-LIMIT = 60  # seconds that no step comes near; a hang ends the test, not the machine
 
 
-class Server:
+class Server(signaling_server.Server):
     def __init__(self, *options):
-        self.folder = tempfile.TemporaryDirectory()
-        ready = pathlib.Path(self.folder.name, "ready.json")
-        self.process = subprocess.Popen(
-            [BIN / "signaling-server", "--listen", "127.0.0.1:0", "--stun", "127.0.0.1:0", "--admin",
-             "127.0.0.1:0", "--ready-file", ready, *options], stderr=subprocess.PIPE, text=True)
-        for line in self.process.stderr:
-            if ready.exists():
-                break
-        self.addresses = json.loads(ready.read_text())
-        self.url = self.addresses["websocket"][0]
-
-    def close(self):
-        self.process.terminate()
-        self.process.communicate(timeout=LIMIT)
-        self.folder.cleanup()
-        return self.process.returncode
+        super().__init__(BIN / "signaling-server", *options)
 
 
 class Peer:

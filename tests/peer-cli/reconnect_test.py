@@ -9,51 +9,15 @@ import concurrent.futures
 import contextlib
 import json
 import os
-import pathlib
 import random
 import signal
 import socket
 import subprocess
 import sys
-import tempfile
 import threading
 import unittest
 
-from cli_test import BIN, LIMIT
-
-
-class Server:
-    """Can be ended and started again at the same address, with other options."""
-
-    def __init__(self, *options):
-        self.folder = tempfile.TemporaryDirectory()
-        self.address = "127.0.0.1:0"
-        self.start(*options)
-
-    def start(self, *options):
-        ready = pathlib.Path(self.folder.name, "ready.json")
-        ready.unlink(missing_ok=True)
-        self.process = subprocess.Popen(
-            [BIN / "signaling-server", "--listen", self.address, "--stun", "127.0.0.1:0", "--admin", "none",
-             "--ready-file", ready, *options], stderr=subprocess.PIPE, text=True)
-        for _ in self.process.stderr:
-            if ready.exists():
-                break
-        self.url = json.loads(ready.read_text())["websocket"][0]
-        self.address = self.url.split("://")[1].rstrip("/")
-
-    def drain(self):
-        """Tells everybody that it is going away, and goes."""
-        self.process.terminate()
-        self.process.communicate(timeout=LIMIT)
-
-    def kill(self):
-        self.process.kill()
-        self.process.communicate(timeout=LIMIT)
-
-    def close(self):
-        self.kill()
-        self.folder.cleanup()
+from cli_test import BIN, LIMIT, Server
 
 
 class Cable:
@@ -68,7 +32,7 @@ class Cable:
         threading.Thread(target=self.accept, daemon=True).start()
 
     def lead_to(self, server):
-        host, port = server.address.rsplit(":", 1)
+        host, port = server.url.split("://")[1].rstrip("/").rsplit(":", 1)
         self.target = (host, int(port))
 
     def accept(self):

@@ -129,8 +129,7 @@ class Secure(unittest.TestCase):
             for new, file in zip(self.other, live):
                 shutil.copy(new, file)
             server.process.send_signal(signal.SIGHUP)
-            while not server.process.stderr.readline().endswith(" reloaded\n"):
-                pass
+            server.says(" reloaded\n")
             with self.assertRaises(ssl.SSLCertVerificationError):
                 await websockets.connect(server.url, ssl=before)
             async with websockets.connect(server.url, ssl=after) as bob:

@@ -8,13 +8,15 @@ usage: log_test.py SIGNALING_SERVER
 
 import asyncio
 import json
-import os
 import pathlib
 import re
 import signal
-import subprocess
 import sys
 import tempfile
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
+
+from signaling_server import LIMIT, Server
 
 try:
     import websockets
@@ -22,7 +24,6 @@ except ImportError:
     print("python3-websockets is missing")
     sys.exit(77)
 
-LIMIT = 60
 CLIENT = "203.0.113.77"  # as the proxy in front says
 TOKEN, GUESS, TURN, KEY = "token-of-al-0815", "guess-4711", "turn-secret-0042", "k" * 20 + "hmac-secret-1234"
 SDP, CANDIDATE, MISPLACED = "v=0 sdp-marker", "candidate:marker 1 udp", "misplaced-marker"
@@ -89,31 +90,24 @@ async def use(url):
 
 def log_of(level, form):
     with tempfile.TemporaryDirectory() as folder:
-        tokens, key, ready = (pathlib.Path(folder, n) for n in ("tokens", "key", "ready"))
+        tokens, key = pathlib.Path(folder, "tokens"), pathlib.Path(folder, "key")
         tokens.write_text(f"{TOKEN}\n")
         key.write_text(f"{KEY}\n")
-        log = pathlib.Path(folder, "log")
-        with open(log, "wb") as out:
-            server = subprocess.Popen(
-                [sys.argv[1], "--listen", "127.0.0.1:0", "--stun", "127.0.0.1:0", "--admin", "none", "--ready-file",
-                 os.fspath(ready), "--log-level", level, "--log-format", form, "--token-file", tokens, "--jwt-key",
-                 key, "--trusted-proxy", "127.0.0.1", "--allow-origin", "https://app.example"], stderr=out, env={**os.environ, "TURN_SECRET": TURN})
-        while not ready.exists():  # written whole, by a rename
-            assert server.poll() is None, log.read_text()
-        url = json.loads(ready.read_text())["websocket"][0]
-
-        async def both():
-            await misuse(url)
-            return await use(url)
-        secrets = asyncio.run(both())
-        tokens.write_text(f"{TOKEN} {'x' * 65}\n")
-        key.write_text("short-" + KEY[:12])
-        server.send_signal(signal.SIGHUP)
-        while level in ("trace", "error") and "not reloaded" not in log.read_text():
-            assert server.poll() is None
-        server.terminate()
-        assert server.wait(LIMIT) == 0
-        return log.read_text(), secrets
+        options = ["--log-level", level, "--log-format", form, "--token-file", tokens, "--jwt-key", key,
+                   "--trusted-proxy", "127.0.0.1", "--allow-origin", "https://app.example"]
+        with Server(sys.argv[1], *options, environment={"TURN_SECRET": TURN}) as server:
+            async def both():
+                await misuse(server.url)
+                return await use(server.url)
+            secrets = asyncio.run(both())
+            tokens.write_text(f"{TOKEN} {'x' * 65}\n")
+            key.write_text("short-" + KEY[:12])
+            server.process.send_signal(signal.SIGHUP)
+            if level in ("trace", "error"):
+                server.says("not reloaded")
+            server.process.terminate()
+            server.ends()
+            return server.log.read_text(), secrets
 
 
 def events_of(log, form):

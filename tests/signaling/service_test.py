@@ -8,17 +8,21 @@ usage: service_test.py SIGNALING_SERVER
 import asyncio
 import contextlib
 import fcntl
+import functools
 import json
 import os
 import pathlib
 import signal
 import socket
-import subprocess
 import sys
 import tempfile
 import time
 import urllib.error
 import urllib.request
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
+
+from signaling_server import LIMIT, Server
 
 try:
     import websockets
@@ -26,60 +30,7 @@ except ImportError:
     print("python3-websockets is missing")
     sys.exit(77)
 
-LIMIT = 60
-
-
-class Server:
-    """The process, its folder and what it is reached by. Its standard error is a file, or `log`."""
-
-    def __init__(self, folder, *arguments, log=None, environment=None):
-        self.folder = pathlib.Path(folder)
-        self.log = self.folder / "log"
-        self.ready = self.folder / "ready"
-        with open(self.log, "wb") as out:
-            self.process = subprocess.Popen(
-                [sys.argv[1], "--listen", "127.0.0.1:0", "--no-stun", "--admin", "127.0.0.1:0", "--ready-file",
-                 self.ready, *arguments], stderr=out if log is None else log, env={**os.environ, **(environment or {})})
-
-    def wait_for(self, what, holds):
-        deadline = time.monotonic() + LIMIT
-        while not holds():
-            assert self.process.poll() is None, f"the server ended before {what}: {self.log.read_text()}"
-            assert time.monotonic() < deadline, f"not in {LIMIT} s: {what}; {self.log.read_text()}"
-
-    def addresses(self):
-        self.wait_for("it was ready", self.ready.exists)  # written whole, by a rename
-        return json.loads(self.ready.read_text())
-
-    def url(self):
-        return self.addresses()["websocket"][0]
-
-    def get(self, path):
-        """The status and the text of an admin request."""
-        try:
-            with urllib.request.urlopen(f"http://{self.addresses()['admin']}{path}", timeout=LIMIT) as answer:
-                return answer.status, answer.read().decode()
-        except urllib.error.HTTPError as refused:
-            return refused.code, refused.read().decode()
-
-    def says(self, text):
-        self.wait_for(f"it said '{text}'", lambda: text in self.log.read_text())
-
-    def ends(self):
-        status = self.process.wait(LIMIT)
-        assert status == 0, (status, self.log.read_text())
-
-
-@contextlib.contextmanager
-def running(*arguments, **more):
-    with tempfile.TemporaryDirectory() as folder:
-        server = Server(folder, *arguments, **more)
-        try:
-            yield server
-        finally:
-            if server.process.poll() is None:
-                server.process.kill()
-            server.process.wait()
+running = functools.partial(Server, sys.argv[1], wait=False)
 
 
 def starting_up(number):
@@ -157,7 +108,7 @@ def notifications():
                 server.ends()
     for nowhere in ("", "relative", "/nonexistent/socket", "/" + "x" * 200):
         with running(environment={"NOTIFY_SOCKET": nowhere}) as server:
-            server.addresses()
+            server.addresses
             server.process.terminate()
             server.ends()
 
@@ -178,13 +129,13 @@ async def speaks(client, name):
 
 def drain_delay():
     async def stays(server):
-        async with websockets.connect(server.url()) as al:
+        async with websockets.connect(server.url) as al:
             await join(al, "al")
             assert server.get("/readyz")[0] == 200
             server.process.terminate()
             server.wait_for("/readyz said no", lambda: server.get("/readyz")[0] == 503)
             await speaks(al, "al")
-            async with websockets.connect(server.url()) as late:  # whoever has not heard of it
+            async with websockets.connect(server.url) as late:  # whoever has not heard of it
                 await join(late, "late")
                 await speaks(late, "late")
             assert server.get("/healthz")[0] == 200
@@ -194,7 +145,7 @@ def drain_delay():
         server.ends()
 
     async def is_told(server):
-        async with websockets.connect(server.url()) as al:
+        async with websockets.connect(server.url) as al:
             await join(al, "al")
             begun = time.monotonic()
             server.process.terminate()
@@ -216,16 +167,16 @@ def unread_log():
     """Standard error is a pipe of two pages that nobody reads: the server goes on, and says so afterwards."""
     reading, writing = os.pipe()
     fcntl.fcntl(writing, fcntl.F_SETPIPE_SZ, 8192)
-    with running("--log-level", "debug", "--threads", "2", log=writing) as server:
+    with running("--log-level", "debug", "--threads", "2", stderr=writing) as server:
         os.close(writing)
         names = [f"p{i}" for i in range(60)]  # two lines each, of 100 octets
-        asyncio.run(register_all(server.url(), names, ""))
+        asyncio.run(register_all(server.url, names, ""))
         said = os.read(reading, 65536).decode()
         assert "event=left-out" not in said and "name=p0" in said and "name=p59" not in said, said
-        asyncio.run(register_all(server.url(), ["last"], ""))
+        asyncio.run(register_all(server.url, ["last"], ""))
         said = os.read(reading, 65536).decode()
         assert "event=left-out" in said and "name=last" in said, said
-        asyncio.run(register_all(server.url(), names, ""))  # full again
+        asyncio.run(register_all(server.url, names, ""))  # full again
         server.process.terminate()
         server.ends()
     os.close(reading)
@@ -244,7 +195,7 @@ def flood_of_refusals():
         with running("--token-file", tokens, "--threads", "1", "--messages-per-second", "0", "--log-format",
                      "json") as server:
             begun = time.monotonic()
-            asyncio.run(refuse(server.url()))
+            asyncio.run(refuse(server.url))
             most = 50 + 2 * (time.monotonic() - begun) + 1
             lines = [json.loads(line) for line in server.log.read_text().splitlines()]
             refused = [e for e in lines if e.get("event") == "registration-refused"]

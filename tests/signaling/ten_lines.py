@@ -6,8 +6,12 @@ usage: ten_lines.py SIGNALING-SERVER     (status 77: python3-websockets is missi
 
 import asyncio
 import json
-import subprocess
+import pathlib
 import sys
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
+
+from signaling_server import LIMIT, Server
 
 try:
     import websockets
@@ -42,18 +46,8 @@ async def main(url):
     listener.cancel()
 
 
-server = subprocess.Popen(
-    [sys.argv[1], "--listen", "127.0.0.1:0", "--no-stun", "--admin", "none"],
-    stderr=subprocess.PIPE, text=True)
-try:
-    for line in server.stderr:
-        if "ws://" in line:
-            address = line.split("ws://")[1].strip()
-        if line.endswith(" ready\n"):
-            break
-    asyncio.run(asyncio.wait_for(main(f"ws://{address}"), 60))
-    server.terminate()
-    assert server.wait(5) == 0
+with Server(sys.argv[1]) as server:
+    asyncio.run(asyncio.wait_for(main(server.url), LIMIT))
+    server.process.terminate()
+    server.ends()
     print("1 passed, 0 failed")
-finally:
-    server.kill()
