@@ -6,7 +6,6 @@
 #include <utility>
 
 #include "protocol/base/endpoint.hpp"
-#include "protocol/base/ensure.hpp"
 #include "protocol/tls/handles.hpp"
 #include "protocol/tls/shared_rules.hpp"
 
@@ -38,7 +37,9 @@ std::expected<client_context, std::string> client_context::make(
   X509_VERIFY_PARAM_set_hostflags(
       rules, X509_CHECK_FLAG_NEVER_CHECK_SUBJECT | X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
   if (parse_address(server)) {
-    ensure(X509_VERIFY_PARAM_set1_ip_asc(rules, server.c_str()) == 1);
+    if (X509_VERIFY_PARAM_set1_ip_asc(rules, server.c_str()) != 1) {
+      return std::unexpected("take \"" + server + "\" for an address");
+    }
   } else {
     out->name = server;
     if (out->name.ends_with('.')) out->name.pop_back();  // RFC 6066, 3; no certificate has it

@@ -61,7 +61,8 @@ void member::claims(envelope&& e, time_point now) {
     return tell(envelope::type::unavailable, e.from, request_type::register_, std::move(e.target));
   }
   ++claims_;
-  claim c{std::move(e.target), hub::new_resume_secret(random_), std::move(e.text), e.from};
+  claim c{std::move(e.target), hub::new_resume_secret(random_), std::move(e.text), e.from,
+          e.client};
   std::vector<std::string> arguments{settings_.node,
                                      epoch_,
                                      std::to_string(c.by.loop),
@@ -88,7 +89,8 @@ void member::claimed(claim& c, const reply& r) {
                         .from = {hub::cluster_place, back ? 1U : 0U, generation},
                         .request = request_type::register_,
                         .target = std::move(c.name),
-                        .text = std::move(secret)});
+                        .text = std::move(secret),
+                        .client = c.client});
 }
 
 void member::routes(envelope&& e, time_point now) {

@@ -118,7 +118,8 @@ class member {
   };
   struct claim {
     std::string name, fresh, shown;
-    hub::owner by;                 // generation: the ticket
+    hub::owner by;  // generation: the ticket
+    address client{};
     std::uint64_t lost_below = 0;  // generations that were superseded before we heard of them
   };
   struct message {

@@ -82,8 +82,7 @@ struct envelope {
   std::string text{};    // deliver: the message
   std::string origin{};  // where in the cluster an answer goes; opaque, handed back as it came
   std::string sender{};  // deliver, to the cluster: the name that speaks
-  address client{};  // held: for whom the name counts; none where it had gone before the claim's
-                     // answer
+  address client{};      // claim, claimed, held: for whom the name counts
 };
 
 // Offers and answers start something: their sender is to hear of it in any case.

@@ -15,7 +15,8 @@ void exchange::claims(std::uint32_t slot, const request& asked) {
                         .from = {loop_, slot, c.serial},
                         .request = request_type::register_,
                         .target = std::string(asked.peer),
-                        .text = std::string(shown.size() <= max_resume_length ? shown : "")});
+                        .text = std::string(shown.size() <= max_resume_length ? shown : ""),
+                        .client = c.remote});
 }
 
 void exchange::handle_claim_answer(const envelope& e, time_point now) {
@@ -37,7 +38,8 @@ void exchange::handle_claim_answer(const envelope& e, time_point now) {
     envelopes_.push_back({.what = back ? envelope::type::held : envelope::type::left,
                           .to = {.loop = cluster_place},
                           .from = granted,
-                          .target = e.target});
+                          .target = e.target,
+                          .client = e.client});
   }
   if (!here) return;
   if (e.what == envelope::type::unavailable) {

@@ -13,7 +13,10 @@ cluster_service::cluster_service(event_loop& loop, const cluster_url& redis,
                                  std::function<void(hub::envelope&)> deliver)
     : loop_(loop),
       member_(std::move(settings), fence_, random),
-      host_(loop.context().get_executor(), redis),
+      host_(redis,
+            [this](const std::string& name, stun::io::name_lookup::result told) {
+              lookup_.emplace(loop_.context().get_executor(), name, std::move(told));
+            }),
       tls_(std::move(tls)),
       commands_(loop.poll(), tls_ ? &*tls_ : nullptr, events_of(cluster::line::commands)),
       inbox_line_(loop.poll(), tls_ ? &*tls_ : nullptr, events_of(cluster::line::inbox)),
@@ -22,7 +25,11 @@ cluster_service::cluster_service(event_loop& loop, const cluster_url& redis,
 
 line_events cluster_service::events_of(cluster::line which) {
   return {.before = [this] { loop_.update_clock(); },
-          .connected = [this, which] { member_.handle_connected(which, loop_.now()); },
+          .connected =
+              [this, which] {
+                if (which == cluster::line::commands) host_.reached();
+                member_.handle_connected(which, loop_.now());
+              },
           .disconnected =
               [this, which](const std::string& why) {
                 member_.handle_disconnected(which, why, loop_.now());

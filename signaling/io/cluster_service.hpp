@@ -49,6 +49,7 @@ class cluster_service {
   event_loop& loop_;
   hub::fence fence_;
   cluster::member member_;
+  std::optional<stun::io::name_lookup> lookup_;
   redis_host host_;
   std::optional<tls::client_context> tls_;
   redis_line commands_, inbox_line_;

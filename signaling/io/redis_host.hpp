@@ -1,16 +1,15 @@
 #pragma once
 
-// Where --cluster's Redis is: its name is looked up again for each new connection, and no event
-// loop waits for that.
+// Where --cluster's Redis is. Its name is looked up again for each connection, but only the first
+// one waits for that: later ones go to what is known, and by what was found meanwhile if that
+// fails.
 
 #include <array>
+#include <cstdint>
 #include <expected>
 #include <functional>
-#include <optional>
 #include <string>
 #include <vector>
-
-#include <boost/asio/any_io_executor.hpp>
 
 #include "signaling/cluster/member.hpp"
 #include "signaling/io/cluster_options.hpp"
@@ -20,33 +19,36 @@ namespace nat::signaling::io {
 
 class redis_host {
  public:
+  // Starts a look-up, whose result comes from the event loop, once. One at a time.
+  using look_up = std::function<void(const std::string& host, stun::io::name_lookup::result)>;
   // An address, or why there is none.
   using told = std::function<void(const std::expected<endpoint, std::string>&)>;
 
-  redis_host(boost::asio::any_io_executor, const cluster_url&);
+  redis_host(const cluster_url&, look_up);
 
-  // For a connection to be made: at once where it is known, else from the executor. Of several
-  // addresses each look-up takes the next. Only the line of commands looks up, and the inbox goes
-  // where it went: both must lead to one Redis. While the name is not found, what was found before
-  // counts.
+  // For a connection to be made: at once where an address is known, else when one is found, or
+  // none. Of several addresses the next is taken where the last was not reached(). The inbox goes
+  // where the commands went: both must lead to one Redis.
   void find(cluster::line, told);
-  // Its `told` is not called any more. The look-up goes on, and the next find() shares it: a slow
-  // one may take longer than the cluster's member waits for a connection.
+  // The connection of commands was made.
+  void reached() noexcept { tried_ = false; }
+  // Its `told` is not called any more; what is found is kept.
   void cancel(cluster::line which) { waiting_[index(which)] = nullptr; }
 
  private:
   static std::size_t index(cluster::line which) { return which == cluster::line::commands ? 0 : 1; }
-  void take(const std::vector<address>& found, const std::string& reason);
-  void answer();
+  void ask();
+  void tell(cluster::line, const told&);
+  void choose();
 
-  boost::asio::any_io_executor executor_;
   const std::string name_;
   const std::uint16_t port_;
-  std::vector<address> addresses_;  // of the last look-up that found any
+  look_up look_up_;
+  std::vector<address> addresses_;  // of the last look-up that found any, or the literal
   std::expected<endpoint, std::string> current_ = std::unexpected(std::string());
-  bool literal_ = false;
+  std::string reason_;  // why the last one found none
+  bool literal_ = false, looking_ = false, tried_ = false;
   std::array<told, 2> waiting_;  // by line
-  std::optional<stun::io::name_lookup> lookup_;
 };
 
 }  // namespace nat::signaling::io

@@ -64,7 +64,7 @@ void redis_line::disconnect() {
   socket_.close();
   reader_.reset();
   tls_.reset();
-  out_ = records_ = {};
+  for (auto* text : {&out_, &records_}) std::string().swap(*text);
   written_ = 0;
   open_ = connected_ = false;
   ended_.reset();
@@ -178,7 +178,7 @@ void redis_line::write_some() {
   }
   constexpr std::size_t kept = 65'536;
   for (auto* text : {&out_, &records_}) {
-    if (text->capacity() > kept) *text = {};
+    if (text->capacity() > kept) std::string().swap(*text);
     text->clear();
   }
   written_ = 0;

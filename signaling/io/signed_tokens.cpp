@@ -53,7 +53,9 @@ token_ptr decode(const std::string& token, const std::string* key) {
 // not look.
 bool asks_for_more(jwt_t& token) {
   const text_ptr text(jwt_get_headers_json(&token, nullptr));
-  return !text || json::parse(text.get(), nullptr, false).contains("crit");
+  if (!text) return true;
+  const auto header = json::parse(text.get(), nullptr, false);
+  return !header.is_object() || header.contains("crit");
 }
 
 std::optional<std::int64_t> time_in(const json& value) {

@@ -8,6 +8,7 @@
 // is slower than what is relayed to it loses datagrams, as a network would lose them; one that does
 // not even read answers is not listened to until it does.
 
+#include <algorithm>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -33,6 +34,8 @@ class stun_streams final : public client_door {
  public:
   static constexpr std::size_t max_relayed_waiting = 256U << 10;  // octets for one client
   static constexpr std::size_t max_waiting = 512U << 10;          // answers included
+  // Without an allocation, whatever else clients may say: what making one takes, and to spare.
+  static constexpr double min_messages_per_second = 5, min_burst = 20;
   // Without an allocation nothing longer has a meaning.
   static constexpr std::size_t max_message_unallocated = 4096;
 
@@ -81,7 +84,8 @@ class stun_streams final : public client_door {
   [[nodiscard]] bool overdue(const stream&) const;
   void bury(stream&);
   [[nodiscard]] hub::token_bucket full_bucket() const {
-    return {in_.limits.messages_per_second, in_.limits.burst(), in_.now};
+    return {std::max(in_.limits.messages_per_second, min_messages_per_second),
+            std::max(in_.limits.burst(), min_burst), in_.now};
   }
 
   surroundings in_;

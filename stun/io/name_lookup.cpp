@@ -5,6 +5,7 @@
 #include <sys/socket.h>
 
 #include <mutex>
+#include <system_error>
 #include <thread>
 #include <utility>
 
@@ -52,17 +53,26 @@ name_lookup::name_lookup(boost::asio::any_io_executor executor, const std::strin
     : state_(std::make_shared<state>()) {
   state_->executor = std::move(executor);
   state_->on_result = std::move(on_result);
-  std::thread([shared = state_, host] {
-    std::string reason;
-    auto found = addresses_of(host, reason);
-    const std::lock_guard lock(shared->guard);
-    if (!shared->wanted) return;
-    boost::asio::post(shared->executor, [weak = std::weak_ptr(shared), found = std::move(found),
-                                         reason = std::move(reason)] {
-      const auto alive = weak.lock();
-      if (alive && alive->wanted) std::exchange(alive->on_result, nullptr)(found, reason);
-    });
-  }).detach();
+  try {
+    std::thread([shared = state_, host] {
+      std::string reason;
+      auto found = addresses_of(host, reason);
+      tell(shared, std::move(found), std::move(reason));
+    }).detach();
+  } catch (const std::system_error& wrong) {
+    tell(state_, {}, std::string("no thread for it: ") + wrong.what());
+  }
+}
+
+void name_lookup::tell(const std::shared_ptr<state>& shared, std::vector<address> found,
+                       std::string reason) {
+  const std::lock_guard lock(shared->guard);
+  if (!shared->wanted) return;
+  boost::asio::post(shared->executor, [weak = std::weak_ptr(shared), found = std::move(found),
+                                       reason = std::move(reason)] {
+    const auto alive = weak.lock();
+    if (alive && alive->wanted) std::exchange(alive->on_result, nullptr)(found, reason);
+  });
 }
 
 name_lookup::~name_lookup() {

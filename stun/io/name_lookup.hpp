@@ -28,6 +28,7 @@ class name_lookup {
 
  private:
   struct state;
+  static void tell(const std::shared_ptr<state>&, std::vector<address> found, std::string reason);
   std::shared_ptr<state> state_;
 };
 

@@ -177,7 +177,9 @@ bool server_process::alive() const {
 }
 
 void server_process::limit_descriptors(unsigned count) const {
-  const rlimit limit{count, count};
+  rlimit limit{};
+  REQUIRE(::prlimit(pid_, RLIMIT_NOFILE, nullptr, &limit) == 0);
+  limit.rlim_cur = count;
   REQUIRE(::prlimit(pid_, RLIMIT_NOFILE, &limit, nullptr) == 0);
 }
 
