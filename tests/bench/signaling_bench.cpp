@@ -16,6 +16,7 @@
 #include <optional>
 
 #include "tests/bench/forked.hpp"
+#include "tests/bench/processor_share.hpp"
 #include "tests/bench/signaling_bench.hpp"
 #include "tests/bench/signaling_stream.hpp"
 
@@ -87,11 +88,29 @@ double shared_cores(const std::string& binary, std::size_t count) {
   return static_cast<double>(sum) / 5;
 }
 
-// What a second core adds: by processor time, and by the clock with the load on the same cores that
-// the server has, one of them and then two, each with a load of its own.
+// Offers a second by a server that has 40 % of so many cores: what the load takes is the rest.
+std::optional<double> at_forty_percent(const std::string& binary, int count) {
+  const processor_share share(0.4 * count);
+  const server s(ours(binary, count));
+  if (!share.limit(s.process())) return std::nullopt;
+  return forwarded(s).by_wall;
+}
+
+// What a second core adds: by the clock, where the load does not contend with the server for it; by
+// processor time; and by the clock with the load on the same cores that the server has, one of them
+// and then two, each with a load of its own.
 void second_core(const std::string& binary) {
   const auto one = forwarded(server(ours(binary, 1))), two = forwarded(server(ours(binary, 2)));
   report_rate("_2_threads", two, 0);
+  const auto part = at_forty_percent(binary, 1), whole = at_forty_percent(binary, 2);
+  if (part && whole) {
+    report("signaling_forwarded_at_40_percent_of_1_core", *part, "1/s", 0);
+    report("signaling_forwarded_at_40_percent_of_2_cores", *whole, "1/s", 0);
+    report("signaling_two_cores_to_one_at_40_percent", *whole / *part, "x", 1.8, "higher");
+  } else {
+    std::fputs("bench_signaling: no control group can be made: as root, with the cpu controller\n",
+               stderr);
+  }
   report("signaling_two_cores_to_one", 2 * two.by_cpu / one.by_cpu, "x", 1.8, "higher");
   const double small = shared_cores(binary, 1), large = shared_cores(binary, 2);
   report("signaling_forwarded_with_the_load_on_1_core", small, "1/s", 0);

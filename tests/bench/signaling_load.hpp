@@ -131,6 +131,7 @@ class server {
 
   // 0: it did not start.
   [[nodiscard]] std::uint16_t port() const { return port_; }
+  [[nodiscard]] pid_t process() const { return pid_; }
   [[nodiscard]] double cpu_seconds() const { return bench::cpu_seconds(pid_); }
   [[nodiscard]] double resident_bytes() const {
     std::ifstream in("/proc/" + std::to_string(pid_) + "/statm");
