@@ -94,10 +94,7 @@ class Server:
     def __init__(self, lab, host, redis):
         self.lab, self.host, self.redis, self.process = lab, host, redis, None
         self.url = f"ws://{lab.public(host)}:8080"
-        self.program = programs.find("signaling-server")
-        if not self.program:
-            raise FileNotFoundError("signaling-server is not built: cmake --preset release && "
-                                    "cmake --build build/release")
+        self.program = programs.require("signaling-server")
         self.start()
 
     def start(self):

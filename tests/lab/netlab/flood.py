@@ -34,9 +34,7 @@ def connect(lab):
 
 def start(lab, per_second, seconds):
     """The running flood, bounded by itself; its end is told by finish()."""
-    program = programs.find("lab_flood")
-    if not program:
-        raise FileNotFoundError("lab_flood is not built: cmake --build build/release --target lab_flood")
+    program = programs.require("lab_flood")
     target = f"{services.SIGNAL.address}:3478"
     return lab.start("flood", [program, SOURCES, target, str(per_second), str(seconds)],
                      stdout=subprocess.PIPE)

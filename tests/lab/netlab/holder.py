@@ -36,8 +36,11 @@ def hold(name, site_texts, delays, with_services, with_cluster=False):
         state = {"name": name, "sites": site_texts, "hosts": lab.plan.hosts, "servers": {},
                  "missing": []}
         if with_services:
-            _start_coturn(lab, state)
-            (_start_cluster if with_cluster else _start_signaling)(lab, state)
+            for start_there in (_start_coturn, _start_cluster if with_cluster else _start_signaling):
+                try:
+                    start_there(lab, state["servers"])
+                except FileNotFoundError as reason:
+                    state["missing"].append(str(reason))
         with open(_STATE, "w", encoding="utf-8") as file:
             json.dump(state, file)
         print("ready", flush=True)
@@ -45,29 +48,20 @@ def hold(name, site_texts, delays, with_services, with_cluster=False):
             signal.pause()
 
 
-def _start_coturn(lab, state):
-    try:
-        services.Coturn(lab)
-        state["servers"]["stun"] = [services.STUN_URL, services.TURN_URL, services.TURN_TCP_URL]
-    except FileNotFoundError as reason:
-        state["missing"].append(str(reason))
+def _start_coturn(lab, urls):
+    services.Coturn(lab)
+    urls["stun"] = [services.STUN_URL, services.TURN_URL, services.TURN_TCP_URL]
 
 
-def _start_signaling(lab, state):
-    try:
-        services.SignalingServer(lab)
-        state["servers"]["signal"] = [services.SERVER_URL]
-    except FileNotFoundError as reason:
-        state["missing"].append(str(reason))
+def _start_signaling(lab, urls):
+    services.SignalingServer(lab)
+    urls["signal"] = [services.SERVER_URL]
 
 
-def _start_cluster(lab, state):
-    try:
-        redis, servers = fleet.start(lab)
-        state["servers"].setdefault(fleet.REDIS_HOST, []).append(redis.url)
-        state["servers"].update((host, [server.url]) for host, server in servers.items())
-    except FileNotFoundError as reason:
-        state["missing"].append(str(reason))
+def _start_cluster(lab, urls):
+    redis, servers = fleet.start(lab)
+    urls.setdefault(fleet.REDIS_HOST, []).append(redis.url)
+    urls.update((host, [server.url]) for host, server in servers.items())
 
 
 def find():

@@ -30,10 +30,7 @@ class Peer:
 
     def __init__(self, lab, host, arguments, payload=True, stdin=subprocess.DEVNULL,
                  stdout=subprocess.DEVNULL, **variables):
-        program = programs.find("peer-cli")
-        if not program:
-            raise FileNotFoundError("peer-cli is not built: cmake --preset release && "
-                                    "cmake --build build/release")
+        program = programs.require("peer-cli")
         self._error_path = f"{LOG_FOLDER}/{new_id('peer')}.err"
         environment = {key: value for key, value in os.environ.items() if not key.startswith("PEER_")}
         environment |= {"PEER_SERVER": services.SERVER_URL, **variables}

@@ -24,6 +24,13 @@ def find(name):
     return None
 
 
+def require(name):
+    """Its path; FileNotFoundError says how it is built."""
+    if path := find(name):
+        return path
+    raise FileNotFoundError(f"{name} is not built: cmake --preset release && cmake --build build/release")
+
+
 def wire():
     """The delay forwarder; compiled on the spot (a second) where no build has made it."""
     built = find("lab_wire") or str(ROOT / "build/lab/lab_wire")

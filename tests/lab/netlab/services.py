@@ -77,10 +77,7 @@ class SignalingServer:
 
     def __init__(self, lab, ice_servers=(STUN_URL, TURN_URL), folder="/run", extra=()):
         self.lab = lab
-        program = programs.find("signaling-server")
-        if not program:
-            raise FileNotFoundError("signaling-server is not built: cmake --preset release && "
-                                    "cmake --build build/release")
+        program = programs.require("signaling-server")
         secret_file = os.path.join(folder, "turn-secret")
         with open(secret_file, "w", encoding="utf-8") as file:
             file.write(SECRET)
