@@ -61,6 +61,28 @@ void add(const event_loop::snapshot& seen, hub::counters& counted, hub::gauges& 
   g.event_loop_lag_seconds = std::max(g.event_loop_lag_seconds, seen.lag_seconds);
 }
 
+// All loops but the first, which the caller runs, each on a thread of its own; at the end, or where
+// the caller gives up, they are stopped.
+class loop_threads {
+ public:
+  explicit loop_threads(const std::vector<std::unique_ptr<event_loop>>& loops) : loops_(loops) {}
+  ~loop_threads() {
+    for (const auto& loop : loops_) loop->stop();
+  }
+  loop_threads(const loop_threads&) = delete;
+  loop_threads& operator=(const loop_threads&) = delete;
+
+  void start() {
+    for (std::size_t i = 1; i < loops_.size(); ++i) {
+      threads_.emplace_back([&loop = *loops_[i]] { loop.run(); });
+    }
+  }
+
+ private:
+  const std::vector<std::unique_ptr<event_loop>>& loops_;
+  std::vector<std::jthread> threads_;
+};
+
 class server {
  public:
   explicit server(const options& o)
@@ -97,15 +119,14 @@ class server {
   int run() {
     boost::asio::signal_set signals(loops_[0]->context(), SIGTERM, SIGINT, SIGHUP);
     wait_for_signal(signals);
-    announce_readiness();
-    std::vector<std::thread> threads;
-    for (std::size_t i = 1; i < loops_.size(); ++i) {
-      threads.emplace_back([this, i] { loops_[i]->run(); });
+    {
+      loop_threads others(loops_);
+      others.start();
+      announce_readiness();
+      const auto held = handled_signals();
+      ::pthread_sigmask(SIG_UNBLOCK, &held, nullptr);  // in this thread; it takes them all
+      loops_[0]->run();
     }
-    const auto held = handled_signals();
-    ::pthread_sigmask(SIG_UNBLOCK, &held, nullptr);  // in this thread; it takes them all
-    loops_[0]->run();
-    for (auto& t : threads) t.join();
     log_info("stopped");
     return 0;
   }
