@@ -21,11 +21,6 @@ namespace nat::stun {
 // is. Spaces outside ASCII become U+0020. nullopt: empty, control characters, or not UTF-8.
 [[nodiscard]] std::optional<std::string> opaque_string(std::string_view text);
 
-// The short-term key is the prepared password itself.
-[[nodiscard]] inline byte_view short_term_key(std::string_view password) noexcept {
-  return as_bytes(password);
-}
-
 struct long_term_key {
   std::array<std::byte, 32> octets{};
   std::size_t size = 0;  // 16 for MD5, 32 for SHA-256

@@ -23,13 +23,15 @@ std::optional<address> parse_v4(std::string_view text) noexcept {
   return out;
 }
 
-// The 16-bit groups of one side of "::". Returns how many were written.
-std::optional<std::size_t> parse_groups(std::string_view text, std::span<std::uint16_t, 8> out) {
+// The 16-bit groups of one side of "::"; the last side may end in dotted decimals (RFC 4291, 2.2).
+// Returns how many were written.
+std::optional<std::size_t> parse_groups(std::string_view text, bool last,
+                                        std::span<std::uint16_t, 8> out) {
   std::size_t count = 0;
   while (!text.empty()) {
     const auto colon = text.find(':');
     const auto group = text.substr(0, colon);
-    if (colon == std::string_view::npos && group.find('.') != std::string_view::npos) {
+    if (last && colon == std::string_view::npos && group.find('.') != std::string_view::npos) {
       const auto v4 = parse_v4(group);
       if (!v4 || count > 6) return std::nullopt;
       out[count++] = load_be<std::uint16_t>(v4->view(), 0);
@@ -51,13 +53,14 @@ std::optional<std::size_t> parse_groups(std::string_view text, std::span<std::ui
 std::optional<address> parse_v6(std::string_view text) noexcept {
   std::array<std::uint16_t, 8> head{}, tail{}, groups{};
   const auto gap = text.find("::");
-  const auto head_count = parse_groups(text.substr(0, gap), head);
+  const bool abridged = gap != std::string_view::npos;
+  const auto head_count = parse_groups(text.substr(0, gap), !abridged, head);
   if (!head_count) return std::nullopt;
   std::size_t tail_count = 0;
-  if (gap == std::string_view::npos) {
+  if (!abridged) {
     if (*head_count != 8) return std::nullopt;
   } else {
-    const auto parsed = parse_groups(text.substr(gap + 2), tail);
+    const auto parsed = parse_groups(text.substr(gap + 2), true, tail);
     if (!parsed || *head_count + *parsed > 7) return std::nullopt;
     tail_count = *parsed;
   }

@@ -20,13 +20,16 @@ namespace {
 namespace http = boost::beast::http;
 using request = http::request<http::empty_body>;
 
+// HTTP/1.1 without a Host is refused as what is no HTTP (RFC 9112, 3.2).
 std::optional<request> parse(std::string_view head) {
   http::request_parser<http::empty_body> parser;
   parser.header_limit(max_upgrade_bytes);
   boost::system::error_code wrong;
   parser.put(boost::asio::buffer(head.data(), head.size()), wrong);
   if (wrong || !parser.is_header_done()) return std::nullopt;
-  return parser.release();
+  auto out = parser.release();
+  if (out.version() >= 11 && out.count(http::field::host) == 0) return std::nullopt;
+  return out;
 }
 
 bool announces_body(const request& r) {
@@ -89,7 +92,7 @@ std::string http_response(unsigned status, std::string_view text, std::string_vi
 
 upgrade_result answer_upgrade(std::string_view head) {
   const auto asked = parse(head);
-  if (!asked) return refuse(400, "The request is not HTTP/1.1.\n");
+  if (!asked) return refuse(400, "The request is not HTTP/1.1 with a Host.\n");
   if (announces_body(*asked)) return refuse(400, "A request with a body has no place here.\n");
   if (repeats_what_is_single(*asked)) {
     return refuse(400, "Host, Origin, Sec-WebSocket-Key and -Version stand there once.\n");

@@ -36,7 +36,9 @@ TEST_CASE("addresses: what is not one") {
                            ":1",
                            "fe80::1%eth0",
                            "1:2:3:4:5:6:7:1.2.3.4",
-                           "::1.2.3"}) {
+                           "::1.2.3",
+                           "1.2.3.4::",
+                           "1:1.2.3.4::2"}) {
     CAPTURE(text);
     CHECK_FALSE(parse_address(text));
   }

@@ -349,6 +349,7 @@ TEST_CASE("what is not an upgrade is told so in HTTP, and bounded") {
   CHECK(response("GET / HTTP/1.1\r\nHost: x\r\n\r\n") == "HTTP/1.1 426");
   CHECK(response("POST / HTTP/1.1\r\nHost: x\r\n\r\n") == "HTTP/1.1 426");
   CHECK(response("nonsense\r\n\r\n") == "HTTP/1.1 400");
+  CHECK(response("GET / HTTP/1.1\r\n\r\n") == "HTTP/1.1 400");                           // no Host
   CHECK(response(std::string("\x16\x03\x01\x02\0\x01\r\n\r\n", 10)) == "HTTP/1.1 400");  // TLS
   CHECK(response(upgrade + "Content-Length: 5\r\n\r\nhello") == "HTTP/1.1 400");
   CHECK(response(upgrade + "Transfer-Encoding: chunked\r\n\r\n") == "HTTP/1.1 400");
