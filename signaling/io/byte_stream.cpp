@@ -5,13 +5,23 @@
 
 namespace nat::signaling::io {
 
-void byte_stream::secure(const tls::server_context& context, byte_view already_read) {
+void byte_stream::secure(const tls::server_context& context) {
   tls_ = std::make_unique<tls_part>(context);
-  if (!already_read.empty()) tls_->session.feed(already_read);
+}
+
+void byte_stream::secure(const tls::server_context& context, byte_view already_read, workspace& w) {
+  secure(context);
+  tls_->session.feed(already_read);
+  --w.handshakes_left;
+}
+
+bool byte_stream::handshaking() const noexcept {
+  return tls_ && !ending_ && tls_->session.state() == tls::state::handshaking;
 }
 
 byte_stream::reading byte_stream::receive(workspace& w) {
   w.unread = {};
+  if (handshaking() && --w.handshakes_left < 0) return {};
   const auto n = ::recv(socket_.get(), w.read.data(), w.read.size(), 0);
   if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR)) return {};
   if (n <= 0) return {.ended = true};

@@ -18,8 +18,10 @@ class byte_stream {
   // The socket resets on close, as those that listen_on()'s accept do.
   explicit byte_stream(socket_handle socket) noexcept : socket_(std::move(socket)) {}
 
-  // TLS from here on, and in `already_read`, which next() gave before anything else was read.
-  void secure(const tls::server_context&, byte_view already_read = {});
+  // TLS from here on.
+  void secure(const tls::server_context&);
+  // And in `already_read`, which next() gave before anything else was read.
+  void secure(const tls::server_context&, byte_view already_read, workspace&);
   // What the client says is no TLS: answer it in the clear.
   void give_up_tls() noexcept { tls_.reset(); }
 
@@ -28,8 +30,10 @@ class byte_stream {
     bool ended = false;
     bool more = false;  // there may be more at once
   };
-  // Reads once. next() gives what came until it is empty, before any other byte_stream of the loop
-  // reads; what is not asked for is lost, and so is what comes after end().
+  // Reads once; not at all where TLS shakes hands and the batch of events has had its share of
+  // that: the socket stays ready for the next one. next() gives what came until it is empty, before
+  // any other byte_stream of the loop reads; what is not asked for is lost, and so is what comes
+  // after end().
   [[nodiscard]] reading receive(workspace&);
   [[nodiscard]] byte_span next(workspace&);
   // TLS has come to an end, in order or not; nothing can be read or written.
@@ -55,6 +59,7 @@ class byte_stream {
     std::string out{};  // records
   };
   [[nodiscard]] bool seal(workspace&);
+  [[nodiscard]] bool handshaking() const noexcept;
 
   socket_handle socket_;
   std::unique_ptr<tls_part> tls_;

@@ -25,7 +25,7 @@ event_loop::event_loop(std::uint32_t number, const shared_parts& shared)
     : number_(number),
       shared_(shared),
       poller_(
-          context_, [this] { update_clock(); }, [this] { flush_all(); }),
+          context_, [this] { start_batch(); }, [this] { flush_all(); }),
       tick_(context_),
       exchange_(number, shared.limits, announcement_, shared.names, shared.penalties),
       stun_(poller_, now_),
@@ -64,6 +64,11 @@ void event_loop::run() {
   tick_.expires_after(tick_interval);
   arm_tick();
   context_.run();
+}
+
+void event_loop::start_batch() {
+  update_clock();
+  work_.handshakes_left = workspace::handshakes_a_batch;
 }
 
 void event_loop::update_clock() {

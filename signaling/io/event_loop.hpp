@@ -136,6 +136,7 @@ class event_loop {
     connection::phase phase;
   };
   void turned_away(const address& client, hub::rejection);
+  void start_batch();
   void flush_all();
   void drop_if_fenced();
   void tick();

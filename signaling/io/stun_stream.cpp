@@ -46,6 +46,8 @@ void stun_streams::stream::account() {
 }
 
 void stun_streams::stream::read_all() {
+  // It may be a handshake: as byte_stream does with those that are known.
+  if (!begun_ && !wire_.secured() && owner_.tls_ && owner_.in_.work.handshakes_left <= 0) return;
   for (int i = 0; i < max_reads && !dead_ && wire_.waiting() <= max_waiting; ++i) {
     const auto got = wire_.receive(owner_.in_.work);
     if (got.ended) return close();
@@ -60,7 +62,7 @@ void stun_streams::stream::take_all() {
     const auto octets = wire_.next(owner_.in_.work);
     if (octets.empty()) break;
     if (!begun_ && !wire_.secured() && owner_.tls_ && octets[0] == tls_handshake) {
-      wire_.secure(*owner_.tls_, octets);
+      wire_.secure(*owner_.tls_, octets, owner_.in_.work);
     } else if (!(begin(octets) && take(octets))) {
       return fail();
     }

@@ -36,6 +36,11 @@ struct workspace {
   byte_span unread{};  // of `read`, by a byte_stream in the clear
   std::vector<std::string> spares{};
 
+  // A TLS handshake, with its signature, costs a hundred times what a message does: only so many
+  // streams go on with theirs in a batch of events, and all that others have sent comes between.
+  static constexpr int handshakes_a_batch = 4;
+  int handshakes_left = handshakes_a_batch;
+
   struct tls_counters {
     std::uint64_t handshakes = 0, resumed = 0, failed = 0;
   } tls_counted{};

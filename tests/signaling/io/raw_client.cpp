@@ -207,6 +207,13 @@ endpoint raw_client::local() const {
   return {make_v4(ntohl(name.sin_addr.s_addr)), ntohs(name.sin_port)};
 }
 
+unsigned raw_client::heard_ms_ago() const {
+  tcp_info info{};
+  socklen_t size = sizeof info;
+  REQUIRE(::getsockopt(socket_, IPPROTO_TCP, TCP_INFO, &info, &size) == 0);
+  return info.tcpi_last_data_recv;
+}
+
 bool raw_client::shows(const test_certificate& certificate) const {
   const std::unique_ptr<X509, freed_by<X509_free>> shown(SSL_get1_peer_certificate(tls_.get()));
   return certificate.is(shown.get());

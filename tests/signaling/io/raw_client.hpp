@@ -77,6 +77,8 @@ class raw_client {
   void half_close() const;                      // says no more, and goes on listening
   void abort();                                 // with a reset
   [[nodiscard]] endpoint local() const;
+  // When the kernel took what the server last said, in milliseconds before now.
+  [[nodiscard]] unsigned heard_ms_ago() const;
   [[nodiscard]] bool shows(const test_certificate&) const;
   [[nodiscard]] session_ptr session() const;
   void close_tls() { SSL_shutdown(tls_.get()); }

@@ -2,7 +2,9 @@
 
 #include <signal.h>
 
+#include <algorithm>
 #include <ctime>
+#include <deque>
 #include <filesystem>
 #include <fstream>
 #include <memory>
@@ -345,6 +347,46 @@ TEST_CASE("a drain is told over TLS, and ends with close_notify") {
   CHECK(al.read_close() == 1001);
   CHECK(al.closed_in_order());
   CHECK(server.wait() == 0);
+}
+
+std::string client_hello(const test_certificate& trusted) {
+  auto context = tls::client_context::make("127.0.0.1", trusted.certificate_pem());
+  REQUIRE(context.has_value());
+  tls::connection client(*context);
+  bytes scratch(tls::max_record);
+  std::string out;
+  (void)client.read(scratch, out);
+  return out;
+}
+
+TEST_CASE("a crowd's handshakes do not keep an offer waiting until the last of them is done") {
+  const test_certificate certificate;
+  server_process server(with(certificate, {"--threads", "1", "--max-connections-per-address", "0",
+                                           "--connections-per-second-per-address", "0"}));
+  raw_client al(server.websocket, tls_settings{}), bob(server.websocket, tls_settings{});
+  al.join("al");
+  bob.join("bob");
+  const auto alone = server.open_descriptors();
+  std::deque<raw_client> crowd;
+  for (int i = 0; i < 150; ++i) {
+    crowd.emplace_back(server.websocket, tcp_only);
+    crowd.emplace_back(server.stun, tcp_only);
+  }
+  wait_until("all were accepted",
+             [&] { return server.open_descriptors() == alone + crowd.size(); });
+  const auto hello = client_hello(certificate);
+  server.signal(SIGSTOP);
+  for (auto& c : crowd) c.send_raw(hello);
+  al.say(offer("bob", "not last"));
+  server.signal(SIGCONT);
+  CHECK(field(bob.hear(), "sdp") == "not last");
+  for (auto& c : crowd) REQUIRE(c.hears_within(20'000));
+  // By the kernel's clock: this process may have been late to look.
+  const auto served_before = [&bob](const raw_client& c) {
+    const auto ago = c.heard_ms_ago();
+    return ago > bob.heard_ms_ago();
+  };
+  CHECK(std::ranges::count_if(crowd, served_before) < 100);
 }
 
 TEST_CASE("beyond the limit of connections, no handshake is begun") {
