@@ -11,6 +11,7 @@ namespace nat::tls {
 namespace {
 
 constexpr int application_data = 23;  // RFC 8446, B.1
+constexpr std::size_t record_buffer = 17 * 1024;
 
 failure kind_of(int reason, state when) {
   if (when != state::handshaking) return failure::protocol;
@@ -149,6 +150,11 @@ void connection::close(std::string& out) {
   ERR_clear_error();
   (void)SSL_shutdown(b.ssl.get());
   b.port.output = nullptr;
+}
+
+std::size_t connection::held() const noexcept {
+  if (body_->state == state::handshaking) return 2 * record_buffer;
+  return SSL_has_pending(body_->ssl.get()) == 1 ? record_buffer : 0;
 }
 
 state connection::state() const noexcept {

@@ -65,6 +65,9 @@ class connection {
   // Says close_notify, once.
   void close(std::string& out);
 
+  // Octets of OpenSSL's record buffers that it holds at the moment: while it shakes hands, and
+  // while a record is half there.
+  [[nodiscard]] std::size_t held() const noexcept;
   [[nodiscard]] tls::state state() const noexcept;
   [[nodiscard]] failure why() const noexcept;  // where state() is failed
   [[nodiscard]] std::string detail() const;    // of the failure, in a few words

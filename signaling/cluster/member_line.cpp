@@ -2,7 +2,6 @@
 
 #include <algorithm>
 
-#include "protocol/base/ensure.hpp"
 #include "signaling/cluster/member.hpp"
 #include "signaling/cluster/scripts.hpp"
 

@@ -10,7 +10,7 @@ namespace nat::hub {
 namespace {
 
 constexpr double max_connect_ms = 60'000;
-constexpr double refused_token_cost = 25;  // messages
+constexpr double vain_check_cost = 25;  // messages
 
 void append_member(std::string& out, std::string_view key, std::string_view raw) {
   if (raw.empty()) return;
@@ -70,7 +70,6 @@ bool exchange::heard(std::uint32_t slot, time_point now, double cost) {
   ensure(c.connected);
   if (c.closing || fenced_off(now)) return false;
   c.heard_at = now;
-  c.pinged = false;
   if (limits_.messages_per_second <= 0) return true;
   const auto left = c.bucket.take(now, cost);
   if (left >= 0) return true;
@@ -130,10 +129,7 @@ void exchange::registers(std::uint32_t slot, const request& asked, time_point no
   std::optional<std::string> resume;
   if (asked.resume) resume.emplace(*asked.resume);
   const auto granted = directory_.claim(asked.peer, resume, owner{loop_, slot, 0}, now);
-  if (!granted) {
-    return refuse_name(slot, asked.peer, error_code::id_taken, "",
-                       "The name " + std::string(asked.peer) + " is taken.");
-  }
+  if (!granted) return refuse_taken(slot, asked.peer, now);
   grant(slot, asked.peer, granted->generation, granted->resume, resume == granted->resume);
   if (granted->superseded) supersede(*granted->superseded, now);
 }
@@ -171,11 +167,10 @@ bool exchange::authorized(std::uint32_t slot, const request& asked, time_point n
   }
   // A genuine token that is out of date, or for another name, is no guess: others of its address,
   // which may be a whole company's, are not to suffer for it.
-  // It costs a look at a signature, though, and so as much of the client's rate.
   if (verdict == access::verdict::wrong_token) {
     penalties_.failed(from, now);
-  } else if (limits_.messages_per_second > 0) {
-    clients_[slot].bucket.take(now, refused_token_cost);
+  } else {
+    charge_for_check(slot, now);
   }
   ++stats_.unauthorized;
   switch (verdict) {
@@ -186,6 +181,19 @@ bool exchange::authorized(std::uint32_t slot, const request& asked, time_point n
     default:
       return no(error_code::unauthorized, "wrong-token", "The token is not known here.");
   }
+}
+
+// A genuine token that gets its client nothing costs a look at a signature, and so as much of the
+// client's rate.
+void exchange::charge_for_check(std::uint32_t slot, time_point now) {
+  if (access_ && limits_.messages_per_second > 0) {
+    clients_[slot].bucket.take(now, vain_check_cost);
+  }
+}
+
+void exchange::refuse_taken(std::uint32_t slot, std::string_view name, time_point now) {
+  charge_for_check(slot, now);
+  refuse_name(slot, name, error_code::id_taken, "", "The name " + std::string(name) + " is taken.");
 }
 
 void exchange::refuse_name(std::uint32_t slot, std::string_view name, error_code code,

@@ -152,13 +152,14 @@ class exchange {
     address remote{}, reached{};
     std::uint64_t generation = 0;
     time_point registered_by{}, heard_at{};
+    time_point pinged_at{};  // later than heard_at: a ping is under way
     token_bucket bucket{0, 0, {}};
     std::size_t waiting = 0;
     time_point full_since{};
     std::uint32_t headway = 0;  // octets taken since then
     std::uint32_t serial = 0;
     bool full = false;  // a message was refused, and no headway made since full_since
-    bool connected = false, closing = false, pinged = false;
+    bool connected = false, closing = false;
     bool claiming = false;  // the cluster has been asked for a name
   };
   struct queued {
@@ -173,6 +174,8 @@ class exchange {
   bool heard(std::uint32_t slot, time_point now, double cost = 1);
   void registers(std::uint32_t slot, const request&, time_point now);
   [[nodiscard]] bool authorized(std::uint32_t slot, const request&, time_point now);
+  void charge_for_check(std::uint32_t slot, time_point now);
+  void refuse_taken(std::uint32_t slot, std::string_view name, time_point now);
   void refuse_name(std::uint32_t slot, std::string_view name, error_code, std::string_view reason,
                    std::string message);
   void forward(std::uint32_t slot, const request&, time_point now);
@@ -198,6 +201,7 @@ class exchange {
   void look_after(std::uint32_t slot, time_point now);
   void note_full(std::uint32_t slot, time_point now);
   [[nodiscard]] std::optional<time_point> deadline_of(const client&) const;
+  [[nodiscard]] time_point silent_until(const client&) const;
   void schedule(std::uint32_t slot);
   void drop_stale_deadlines();
 

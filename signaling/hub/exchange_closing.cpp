@@ -52,9 +52,10 @@ void exchange::close(std::uint32_t slot, closing why, time_point now) {
   c.closing = true;
   ++stats_.closed[static_cast<std::size_t>(why)];
   let_go(slot, ending::unclean, now);
-  // What waits is in the way of a close, or is what there is too much of.
+  // What waits is in the way of a close, is what there is too much of, or is another owner's by
+  // now.
   const bool hopeless = why == closing::too_slow || why == closing::silent ||
-                        (why == closing::overloaded && c.waiting > 0);
+                        ((why == closing::overloaded || why == closing::fenced) && c.waiting > 0);
   queue(hopeless ? output::type::abort : output::type::close, slot, to_string(why), code_for(why));
 }
 
@@ -130,11 +131,15 @@ void exchange::send_away(time_point now) {
 std::optional<time_point> exchange::deadline_of(const client& c) const {
   std::optional<time_point> when;
   if (c.name.empty() && limits_.register_timeout.count() != 0) when = c.registered_by;
-  if (limits_.idle_timeout.count() != 0) {
-    const auto silence = c.pinged ? limits_.idle_timeout : limits_.idle_timeout / 2;
-    when = earlier(when, c.heard_at + silence);
-  }
+  if (limits_.idle_timeout.count() != 0) when = earlier(when, silent_until(c));
   return when;
+}
+
+// It has the second half of the time for its answer, however late the ping was.
+time_point exchange::silent_until(const client& c) const {
+  const auto half = limits_.idle_timeout / 2;
+  if (c.pinged_at <= c.heard_at) return c.heard_at + half;
+  return std::max(c.heard_at + limits_.idle_timeout, c.pinged_at + half);
 }
 
 void exchange::schedule(std::uint32_t slot) {
@@ -189,13 +194,10 @@ void exchange::look_after(std::uint32_t slot, time_point now) {
   if (c.name.empty() && limits_.register_timeout.count() != 0 && now >= c.registered_by) {
     return close(slot, closing::unregistered, now);
   }
-  if (limits_.idle_timeout.count() != 0) {
-    const auto silence = now - c.heard_at;
-    if (silence >= limits_.idle_timeout) return close(slot, closing::silent, now);
-    if (silence >= limits_.idle_timeout / 2 && !c.pinged) {
-      c.pinged = true;
-      queue(output::type::ping, slot, {});
-    }
+  if (limits_.idle_timeout.count() != 0 && now >= silent_until(c)) {
+    if (c.pinged_at > c.heard_at) return close(slot, closing::silent, now);
+    c.pinged_at = now;
+    queue(output::type::ping, slot, {});
   }
   schedule(slot);
 }

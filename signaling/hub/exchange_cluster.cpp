@@ -46,7 +46,7 @@ void exchange::handle_claim_answer(const envelope& e, time_point now) {
     return refuse(slot, error_code::cluster_unavailable,
                   "Names can't be given at the moment; try again.", request_type::register_);
   }
-  refuse_name(slot, e.target, error_code::id_taken, "", "The name " + e.target + " is taken.");
+  refuse_taken(slot, e.target, now);
 }
 
 bool exchange::fenced(time_point now) const {

@@ -32,7 +32,7 @@ struct limits {
   [[nodiscard]] double connection_burst() const noexcept {
     return std::max(1.0, connections_per_second_per_address * connection_burst_seconds.count());
   }
-  [[nodiscard]] double burst() const noexcept { return messages_per_second * 4; }
+  [[nodiscard]] double burst() const noexcept { return std::max(1.0, messages_per_second * 4); }
   // A message counts once for each 4 KiB that it begins, but never for more than a burst.
   [[nodiscard]] double cost(std::size_t octets) const noexcept {
     const auto begun = octets == 0 ? 0 : (octets - 1) / 4096;

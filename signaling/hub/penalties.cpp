@@ -28,7 +28,7 @@ void penalties::failed(const address& from, time_point now) {
 
 void penalties::forget(time_point now) {
   while (!failures_.empty() &&
-         (now - failures_.front().at > recovered || failures_.size() > max_sites)) {
+         (now - failures_.front().at > recovered || sites_.size() > max_sites)) {
     const auto& oldest = failures_.front();
     const auto found = sites_.find(oldest.site);
     if (found != sites_.end() && found->second.last == oldest.number) sites_.erase(found);

@@ -103,6 +103,10 @@ std::size_t byte_stream::waiting() const noexcept {
   return out_.size() + (tls_ ? tls_->out.size() : 0) - sent_;
 }
 
+std::size_t byte_stream::kept() const noexcept {
+  return waiting() + (tls_ ? tls_->session.held() : 0);
+}
+
 void byte_stream::close() noexcept {
   if (shut_) set_reset_on_close(socket_.get(), false);
   socket_.close();

@@ -48,6 +48,8 @@ class byte_stream {
   enum class sending : std::uint8_t { done, blocked, failed };
   [[nodiscard]] sending flush(workspace&);
   [[nodiscard]] std::size_t waiting() const noexcept;
+  // The same, and what TLS holds of a handshake or of a record that is half there.
+  [[nodiscard]] std::size_t kept() const noexcept;
 
   void close() noexcept;  // with a reset, unless the end was told
   [[nodiscard]] int descriptor() const noexcept { return socket_.get(); }

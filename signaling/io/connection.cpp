@@ -46,7 +46,7 @@ void connection::handle_ready(std::uint32_t events) {
 }
 
 void connection::account() {
-  kept_.set(wire_.waiting() + decoder_.kept() + head_.size());
+  kept_.set(wire_.kept() + decoder_.kept() + head_.size());
 }
 
 void connection::read_all() {

@@ -6,8 +6,6 @@
 
 #include <boost/asio/post.hpp>
 
-#include "protocol/base/ensure.hpp"
-
 namespace nat::signaling::io {
 
 namespace {

@@ -29,7 +29,7 @@ void append_escaped(std::string& out, std::string_view text) {
     if (c == '"' || c == '\\') {
       out += '\\';
       out += c;
-    } else if (octet < 0x20 || octet == 0x7f) {
+    } else if (octet < 0x20 || octet >= 0x7f) {  // what is no ASCII may be no UTF-8 either
       for (const char e : {'\\', 'u', '0', '0', hex[octet >> 4], hex[octet & 15]}) out += e;
     } else {
       out += c;
@@ -147,6 +147,13 @@ bool start_log(std::string_view level, log_format format) {
 
 bool log_wanted(log_level l) {
   return spdlog::default_logger_raw()->should_log(level_of(l));
+}
+
+void log_always(std::string message) {
+  const auto& logger = *spdlog::default_logger_raw();
+  const auto text = written({std::move(message)});
+  const spdlog::details::log_msg line(logger.name(), spdlog::level::info, text);
+  for (const auto& sink : logger.sinks()) sink->log(line);
 }
 
 void log(log_level l, const log_line& line) {

@@ -31,6 +31,8 @@ struct log_line {
 [[nodiscard]] bool log_wanted(log_level);
 void log(log_level, const log_line&);
 
+// Whatever the level: what a program that starts the server reads.
+void log_always(std::string message);
 inline void log_info(std::string message) {
   log(log_level::info, {std::move(message)});
 }

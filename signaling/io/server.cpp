@@ -197,18 +197,19 @@ class server {
 
   void announce_readiness() {
     for (const auto& e : addresses_.websocket) {
-      log_info("listening on " + (addresses_.scheme() + to_string(e)));
+      log_always("listening on " + (addresses_.scheme() + to_string(e)));
     }
     for (const auto& e : addresses_.stun) {
-      log_info("listening on stun:" + to_string(e) + (announcement_.turn ? ", which relays" : ""));
+      log_always("listening on stun:" + to_string(e) +
+                 (announcement_.turn ? ", which relays" : ""));
     }
     for (const auto& e : addresses_.stun_alternate) {
-      log_info("listening on stun:" + to_string(e) + " (alternate, RFC 5780)");
+      log_always("listening on stun:" + to_string(e) + " (alternate, RFC 5780)");
     }
     if (addresses_.admin)
-      log_info("listening on http://" + to_string(*addresses_.admin) + " (admin)");
+      log_always("listening on http://" + to_string(*addresses_.admin) + " (admin)");
     if (!options_.ready_file.empty()) write_ready_file(options_.ready_file, addresses_);
-    log_info("ready");
+    log_always("ready");
     tell_ready();
   }
 

@@ -42,7 +42,7 @@ void stun_streams::stream::handle_ready(std::uint32_t events) {
 }
 
 void stun_streams::stream::account() {
-  kept_.set(wire_.waiting() + partial_.size());
+  kept_.set(wire_.kept() + partial_.size());
 }
 
 void stun_streams::stream::read_all() {

@@ -26,6 +26,7 @@ except ImportError:
 
 CLIENT = "203.0.113.77"  # as the proxy in front says
 TOKEN, GUESS, TURN, KEY = "token-of-al-0815", "guess-4711", "turn-secret-0042", "k" * 20 + "hmac-secret-1234"
+NOT_ASCII = "https://x" + "\u00ff" * 120  # whose 200th octet is within a character
 SDP, CANDIDATE, MISPLACED = "v=0 sdp-marker", "candidate:marker 1 udp", "misplaced-marker"
 
 
@@ -53,12 +54,13 @@ async def misuse(url):
         assert (await hear(socket))["code"] == "unauthorized"
         await say(socket, type="register", peer_id="mallory")
         assert (await hear(socket))["code"] == "unauthorized"
-    try:
-        async with websockets.connect(url, origin="https://evil.example", open_timeout=LIMIT,
-                                      extra_headers={"X-Forwarded-For": CLIENT}):
-            raise AssertionError("a page of another origin was let in")
-    except websockets.exceptions.InvalidStatusCode as refused:
-        assert refused.status_code == 403, refused
+    for origin in ("https://evil.example", NOT_ASCII):
+        try:
+            async with websockets.connect(url, origin=origin, open_timeout=LIMIT,
+                                          extra_headers={"X-Forwarded-For": CLIENT}):
+                raise AssertionError("a page of another origin was let in")
+        except websockets.exceptions.InvalidStatusCode as refused:
+            assert refused.status_code == 403, refused
     async with connect(url) as socket:
         await socket.send('{"type":"offer","target":"al","sdp":"%s"}' % (SDP * 10_000))
         try:
@@ -136,6 +138,7 @@ def check_events(log, level, form):
     assert count(**refusal, reason="wrong-token") == seen, log
     assert count(**refusal, reason="no-token") == seen, log
     assert count(event="origin-refused", level="warning", origin="https://evil.example") == seen, log
+    assert count(event="origin-refused", level="warning") == 2 * seen and log.isascii(), log
     seen = level in ("trace", "debug")
     assert count(event="registered", level="debug", name="al") == 2 * seen, log
     assert count(event="registered", level="debug", name="al", reason="resumed") == seen, log

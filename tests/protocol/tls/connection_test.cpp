@@ -128,6 +128,36 @@ TEST_CASE("an idle connection holds less than a record's buffer, all of OpenSSL'
   }
 }
 
+TEST_CASE("what a connection holds while it shakes hands, and of half a record, is told") {
+  REQUIRE(counted);
+  const test_certificate certificate;
+  const auto context = context_of(certificate);
+  for (const int version : {TLS1_2_VERSION, TLS1_3_VERSION}) {
+    memory_client client({.version = version});
+    memory_server server(context);
+    client.run();
+    const auto hello = client.take();
+    server.take(hello.substr(0, hello.size() / 2));
+    CHECK(server.connection.held() > 2 * tls::max_record);
+    server.take(hello.substr(hello.size() / 2));
+    client.give(std::exchange(server.out, {}));
+    exchange(client, server);
+    CHECK(server.connection.held() == 0);
+    client.say(std::string(10'000, 'x'));
+    const auto record = client.take();
+    const auto before = held;
+    server.take(record.substr(0, 5'000));
+    const auto grown = held - before;
+    CHECK(grown > static_cast<std::ptrdiff_t>(tls::max_record));
+    const auto told = static_cast<std::ptrdiff_t>(server.connection.held());
+    CHECK(std::abs(told - grown) < 1'024);
+    server.take(record.substr(5'000));
+    CHECK(server.heard.size() == 10'000);
+    CHECK(server.connection.held() == 0);
+    CHECK(held == before);
+  }
+}
+
 TEST_CASE("TLS 1.1 and ciphers without forward secrecy are refused by an alert") {
   const test_certificate certificate;
   const auto context = context_of(certificate);

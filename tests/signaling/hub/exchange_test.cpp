@@ -310,6 +310,33 @@ TEST_CASE("in a cluster, what can be no resume secret is not carried there") {
   CHECK(asks(std::string(60'000, 'x')) == "");
 }
 
+TEST_CASE("a server that lost its lease sends nobody what waited, and says goodbye to the others") {
+  switchboard s;
+  hub::fence fence;
+  fence.renew(s.now + 10s);
+  s.exchanges[0]->join_cluster(fence);
+  const auto slow = s.connect(), idle = s.connect();
+  s.say(slow, offer("nobody"));  // the answer waits
+  s.now += 11s;
+  s.say(idle, offer("nobody"));
+  for (const auto c : {slow, idle}) {
+    CHECK(s.closed(c) == "fenced");
+    CHECK(s.aborted(c) == (c == slow));
+  }
+}
+
+TEST_CASE("the smallest rate lets a registration through") {
+  hub::limits l;
+  l.messages_per_second = 0.1;
+  switchboard s(l);
+  const auto al = s.join("al");
+  s.say(al, offer("bob"));
+  CHECK(field(s.heard(al), "code") == "rate-limited");
+  s.pass(11s);
+  s.say(al, offer("bob"));
+  CHECK(field(s.heard(al), "code") == "peer-not-found");
+}
+
 TEST_CASE("too many messages are dropped, far too many end the connection") {
   switchboard s;
   const auto al = s.join("al");
@@ -392,6 +419,21 @@ TEST_CASE("silence: a ping after half of it, then the end; an answer keeps the c
   s.run_until(start + 10h);
   CHECK(s.closed(alive) == "silent");
   CHECK_FALSE(s.exchanges[0]->next_timeout().has_value());
+}
+
+TEST_CASE("silence: whoever is pinged late has as long for the answer") {
+  switchboard s;
+  const auto mute = s.join("mute"), alive = s.join("alive");
+  s.pass(3min);  // the process stood still
+  CHECK(s.pings(mute) == 1);
+  CHECK(s.pings(alive) == 1);
+  const auto pinged = s.now;
+  s.run_until(pinged + 29s);
+  s.exchanges[0]->handle_control(alive.slot, s.now);
+  CHECK(s.closed(mute) == "");
+  s.run_until(pinged + 30s);
+  CHECK(s.closed(mute) == "silent");
+  CHECK(s.closed(alive) == "");
 }
 
 TEST_CASE("limits of zero: no timeouts at all, no rate, no queue limit") {
