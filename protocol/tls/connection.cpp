@@ -118,6 +118,7 @@ byte_span connection::read(byte_span scratch, std::string& out) {
     if (SSL_is_init_finished(b.ssl.get()) == 1) {
       b.state = state::connected;
       SSL_set_mode(b.ssl.get(), SSL_MODE_RELEASE_BUFFERS);
+      (void)SSL_free_buffers(b.ssl.get());  // but for a record that is half there
     } else if (b.handshake_octets > max_handshake) {
       b.fail(failure::flood, "the handshake is too long");
     }

@@ -143,6 +143,9 @@ TEST_CASE("what a connection holds while it shakes hands, and of half a record, 
     client.give(std::exchange(server.out, {}));
     exchange(client, server);
     CHECK(server.connection.held() == 0);
+    const auto connected = held;
+    CHECK(server.connection.write(as_bytes(std::string("x")), server.out));
+    CHECK(held == connected);  // no buffer that only the next write would have given back
     client.say(std::string(10'000, 'x'));
     const auto record = client.take();
     const auto before = held;

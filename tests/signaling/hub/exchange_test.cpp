@@ -332,7 +332,7 @@ TEST_CASE("the smallest rate lets a registration through") {
   const auto al = s.join("al");
   s.say(al, offer("bob"));
   CHECK(field(s.heard(al), "code") == "rate-limited");
-  s.pass(11s);
+  s.pass(21s);
   s.say(al, offer("bob"));
   CHECK(field(s.heard(al), "code") == "peer-not-found");
 }
