@@ -197,6 +197,7 @@ class server {
   }
 
   void announce_readiness() {
+    if (!options_.ready_file.empty()) write_ready_file(options_.ready_file, addresses_);
     for (const auto& e : addresses_.websocket) {
       log_always("listening on " + (addresses_.scheme() + to_string(e)));
     }
@@ -209,7 +210,6 @@ class server {
     }
     if (addresses_.admin)
       log_always("listening on http://" + to_string(*addresses_.admin) + " (admin)");
-    if (!options_.ready_file.empty()) write_ready_file(options_.ready_file, addresses_);
     log_always("ready");
     tell_ready();
   }

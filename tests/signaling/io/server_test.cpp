@@ -542,9 +542,9 @@ TEST_CASE("what can't start says why in one line, with status 2") {
         "is not an address of this machine");
   check({"--turn", "--no-turn"}, "--no-turn");
   check({"--turn", "--no-stun"}, "--no-stun");
-  check({"--listen", "127.0.0.1:0", "--no-stun", "--admin", "none", "--log-level", "warn",
-         "--ready-file", "/nonexistent/x"},
-        "/nonexistent/x");
+  check(
+      {"--listen", "127.0.0.1:0", "--no-stun", "--admin", "none", "--ready-file", "/nonexistent/x"},
+      "/nonexistent/x");
 }
 
 }  // namespace
