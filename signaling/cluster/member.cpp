@@ -71,8 +71,8 @@ void member::claims(envelope&& e, time_point now) {
                                      c.shown.empty() ? std::string() : hash_text(c.shown),
                                      c.name};
   std::vector<std::string> keys{name_key(c.name)};
-  waiting_.push_back({{.what = sent::type::claim, .at = now, .asked = std::move(c)},
-                      call(claim_script(), std::move(keys), std::move(arguments))});
+  waiting_claims_.push_back({{.what = sent::type::claim, .at = now, .asked = std::move(c)},
+                             call(claim_script(), std::move(keys), std::move(arguments))});
 }
 
 void member::claimed(claim& c, const reply& r) {
@@ -137,14 +137,26 @@ void member::releases(const envelope& e, time_point now) {
   const bool hold = e.what == envelope::type::held && settings_.resume_window.count() > 0;
   const auto hold_ms = hold && held_.take(e.client, now) ? settings_.resume_window.count() : 0;
   if (state_ != state::up) return unsettle(e.target, hold_ms, {});
-  waiting_.push_back({{.what = sent::type::release, .at = now, .left = {e.target, hold_ms}},
-                      call(release_script(), {name_key(e.target)},
-                           {std::to_string(e.from.generation), std::to_string(hold_ms)})});
+  waiting_releases_.push_back(
+      {{.what = sent::type::release, .at = now, .left = {e.target, hold_ms}},
+       call(release_script(), {name_key(e.target)},
+            {std::to_string(e.from.generation), std::to_string(hold_ms)})});
 }
 
 void member::answers(const envelope& e) {
   if (state_ != state::up) return;  // the sender hears of its absence by waiting
-  if (const auto a = answer_to(e)) append_record(answers_[a->node], a->body);
+  const auto a = answer_to(e);
+  if (!a) return;
+  auto open = std::ranges::find_if(answers_, [&](const publication& p) {
+    return p.text.size() < max_publication_bytes && p.node == a->node;
+  });
+  if (open == answers_.end()) {
+    // The oldest are the first that nobody waits for any longer.
+    if (answers_.size() >= max_waiting_publications) answers_.pop_front();
+    answers_.push_back({a->node, {}});
+    open = std::prev(answers_.end());
+  }
+  append_record(open->text, a->body);
 }
 
 void member::handle_publication(std::string_view text) {

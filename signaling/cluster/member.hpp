@@ -16,8 +16,8 @@
 // anything else, that its lease has run out while it believed to be up was frozen: it forgets all
 // names, raises the fence, and begins a new epoch.
 // Bounded: commands under way, messages that wait, how long they do, messages unacknowledged,
-// octets on their way, releases remembered while away, names held (constants below); names by
-// connections.
+// octets on their way, claims and answers that wait, releases remembered while away, names held
+// (constants below); names, and releases that wait, by connections.
 
 #include <cstdint>
 #include <deque>
@@ -70,6 +70,8 @@ class member {
   static constexpr std::size_t max_unsettled = 65'536;
   static constexpr std::size_t max_claims = 16'384;
   static constexpr std::size_t max_waiting_messages = 16'384;
+  // Of answers to other servers' messages. One that has so many octets takes no further answer.
+  static constexpr std::size_t max_waiting_publications = 1024, max_publication_bytes = 65'536;
   // Of a message, until Redis is asked where it goes.
   static constexpr duration longest_wait = std::chrono::milliseconds(250);
 
@@ -161,6 +163,9 @@ class member {
     std::string text;
     time_point at;
   };
+  struct publication {
+    std::string node, text;
+  };
   struct unsettled {
     std::int64_t hold_ms;
     std::string fresh;  // hashes of secrets that were made for claims of it
@@ -190,6 +195,7 @@ class member {
   void send_waiting(time_point now);
   void send_routes(time_point now);
   void send_answers(time_point now);
+  void send_command(time_point now);
   [[nodiscard]] std::optional<time_point> waited_enough_at() const;
   void refuse_late(time_point now);
   void give_up_commands();
@@ -234,10 +240,10 @@ class member {
   bool too_unsettled_ = false;
   std::deque<std::string> to_recover_;
   std::size_t recovering_ = 0, claims_ = 0, waiting_bytes_ = 0;
-  std::deque<waiting> waiting_;
+  std::deque<waiting> waiting_claims_, waiting_releases_;
   std::deque<waiting_message> routes_;
-  std::size_t commands_under_way_ = 0, routes_under_way_ = 0;
-  std::unordered_map<std::string, std::string> answers_;  // by node: a publication
+  std::deque<publication> answers_;  // of each node's, all but the last are full
+  std::size_t commands_under_way_ = 0, routes_under_way_ = 0, answers_under_way_ = 0;
   std::unordered_map<std::uint64_t, unacknowledged> unacknowledged_;
   std::deque<std::pair<time_point, std::uint64_t>> acknowledged_by_;
   std::uint64_t next_id_ = 1;

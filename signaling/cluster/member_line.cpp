@@ -141,6 +141,8 @@ void member::answered(sent& s, const reply& r, time_point now) {
     case sent::type::recover:
       return recovered(s, r, now);
     case sent::type::answers:
+      --answers_under_way_;
+      return;
     case sent::type::release:
       --commands_under_way_;
       return;

@@ -1,7 +1,8 @@
 // What waits for Redis, and in which order it goes. Few commands are under way at once, however
 // much is asked for: the lease, which goes past all that waits, is refreshed in time, and Redis
 // counts as away when it does not answer, not when one server, or all of them, have much to say.
-// Messages and the rest have places of their own, so that neither keeps the other from Redis.
+// Messages, answers to those of others, and claims with releases have places of their own, so that
+// none keeps the others from Redis.
 
 #include <algorithm>
 
@@ -18,8 +19,9 @@ using hub::request_type;
 
 // What one script call may carry: Redis does nothing else meanwhile.
 constexpr std::size_t max_batch = 128, max_batch_bytes = 256U << 10;
-// Some 30 ms and 10 ms of Redis' time.
-constexpr std::size_t max_routes_under_way = 4, max_commands_under_way = 256;
+// Some 30 ms, 1 ms and 10 ms of Redis' time.
+constexpr std::size_t max_routes_under_way = 4, max_answers_under_way = 16,
+                      max_commands_under_way = 256;
 
 }  // namespace
 
@@ -42,15 +44,25 @@ std::vector<std::string> member::call(const script& what, std::vector<std::strin
 
 void member::send_waiting(time_point now) {
   while (routes_under_way_ < max_routes_under_way && !routes_.empty()) send_routes(now);
-  while (commands_under_way_ < max_commands_under_way && !waiting_.empty()) {
-    auto next = std::move(waiting_.front());
-    waiting_.pop_front();
-    next.what.at = now;
-    ++commands_under_way_;
-    send(std::move(next.what), std::move(next.words));
-    refuse_late(now);
+  while (answers_under_way_ < max_answers_under_way && !answers_.empty()) send_answers(now);
+  refuse_late(now);
+  while (commands_under_way_ < max_commands_under_way &&
+         !(waiting_claims_.empty() && waiting_releases_.empty())) {
+    send_command(now);
   }
-  if (commands_under_way_ < max_commands_under_way) send_answers(now);
+}
+
+// In the order in which they came: who asks for a name that was let go of gets it.
+void member::send_command(time_point now) {
+  const bool claim_first = waiting_releases_.empty() ||
+                           (!waiting_claims_.empty() &&
+                            waiting_claims_.front().what.at < waiting_releases_.front().what.at);
+  auto& from = claim_first ? waiting_claims_ : waiting_releases_;
+  auto next = std::move(from.front());
+  from.pop_front();
+  next.what.at = now;
+  ++commands_under_way_;
+  send(std::move(next.what), std::move(next.words));
 }
 
 void member::send_routes(time_point now) {
@@ -73,19 +85,17 @@ void member::send_routes(time_point now) {
 }
 
 void member::send_answers(time_point now) {
-  for (auto& [node, publication] : answers_) {
-    ++commands_under_way_;
-    send({.what = sent::type::answers, .at = now},
-         {"PUBLISH", inbox_channel(node), std::move(publication)});
-  }
-  answers_.clear();
+  auto& [node, text] = answers_.front();
+  ++answers_under_way_;
+  send({.what = sent::type::answers, .at = now}, {"PUBLISH", inbox_channel(node), std::move(text)});
+  answers_.pop_front();
 }
 
 std::optional<time_point> member::waited_enough_at() const {
   std::optional<time_point> when;
   if (!routes_.empty()) when = routes_.front().at + longest_wait;
-  if (!waiting_.empty() && waiting_.front().what.what == sent::type::claim) {
-    when = earlier(when, waiting_.front().what.at + settings_.patience);
+  if (!waiting_claims_.empty()) {
+    when = earlier(when, waiting_claims_.front().what.at + settings_.patience);
   }
   return when;
 }
@@ -100,12 +110,11 @@ void member::refuse_late(time_point now) {
     }
     routes_.pop_front();
   }
-  while (!waiting_.empty() && waiting_.front().what.what == sent::type::claim &&
-         now >= waiting_.front().what.at + settings_.patience) {
-    auto& asked = waiting_.front().what.asked;
+  while (!waiting_claims_.empty() && now >= waiting_claims_.front().what.at + settings_.patience) {
+    auto& asked = waiting_claims_.front().what.asked;
     --claims_;
     tell(envelope::type::unavailable, asked.by, request_type::register_, std::move(asked.name));
-    waiting_.pop_front();
+    waiting_claims_.pop_front();
   }
 }
 
@@ -123,22 +132,21 @@ void member::give_up_commands() {
     }
   }
   sent_.clear();
-  for (auto& [s, words] : waiting_) {
-    if (s.what == sent::type::claim) {
-      tell(envelope::type::unavailable, s.asked.by, request_type::register_,
-           std::move(s.asked.name));
-    } else {
-      unsettle(std::move(s.left.name), s.left.hold_ms, {});
-    }
+  for (auto& [s, words] : waiting_claims_) {
+    tell(envelope::type::unavailable, s.asked.by, request_type::register_, std::move(s.asked.name));
   }
-  waiting_.clear();
+  waiting_claims_.clear();
+  for (auto& [s, words] : waiting_releases_) {
+    unsettle(std::move(s.left.name), s.left.hold_ms, {});
+  }
+  waiting_releases_.clear();
   std::vector<message> unsent;
   for (auto& r : routes_) unsent.push_back(std::move(r.what));
   routes_.clear();
   routed(unsent, {});
   answers_.clear();
   to_recover_.clear();
-  recovering_ = claims_ = routes_under_way_ = commands_under_way_ = 0;
+  recovering_ = claims_ = routes_under_way_ = answers_under_way_ = commands_under_way_ = 0;
 }
 
 }  // namespace nat::cluster
