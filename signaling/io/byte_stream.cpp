@@ -81,19 +81,7 @@ bool byte_stream::seal(workspace& w) {
 byte_stream::sending byte_stream::flush(workspace& w) {
   if (tls_ && !seal(w)) return sending::failed;
   auto& out = tls_ ? tls_->out : out_;
-  while (sent_ < out.size()) {
-    const auto n = ::send(socket_.get(), out.data() + sent_, out.size() - sent_, MSG_NOSIGNAL);
-    if (n < 0 && errno == EINTR) continue;
-    if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) break;
-    if (n < 0) return sending::failed;
-    sent_ += static_cast<std::size_t>(n);
-  }
-  if (const auto left = out.size() - sent_; left > 0) {
-    // What the kernel has taken is let go of before it outweighs what waits.
-    if (sent_ > left) out.erase(0, std::exchange(sent_, 0));
-    return sending::blocked;
-  }
-  sent_ = 0;
+  if (const auto how = send_some(socket_.get(), out, sent_); how != sending::done) return how;
   w.take_back(out);
   if (ending_ && !std::exchange(shut_, true)) ::shutdown(socket_.get(), SHUT_WR);
   return sending::done;

@@ -45,7 +45,7 @@ class byte_stream {
   [[nodiscard]] std::string& out() noexcept { return out_; }
   // Once all is sent, the other end is told that no more comes.
   void end() noexcept { ending_ = true; }
-  enum class sending : std::uint8_t { done, blocked, failed };
+  using sending = io::sending;
   [[nodiscard]] sending flush(workspace&);
   [[nodiscard]] std::size_t waiting() const noexcept;
   // The same, and what TLS holds of a handshake or of a record that is half there.

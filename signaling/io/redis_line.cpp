@@ -65,7 +65,7 @@ void redis_line::disconnect() {
   reader_.reset();
   tls_.reset();
   for (auto* text : {&out_, &records_}) std::string().swap(*text);
-  written_ = 0;
+  sent_ = 0;
   open_ = connected_ = false;
   ended_.reset();
 }
@@ -167,21 +167,14 @@ void redis_line::write_some() {
     out_.clear();
   }
   auto& out = tls_ ? records_ : out_;
-  while (written_ < out.size()) {
-    const auto n =
-        ::send(socket_.get(), out.data() + written_, out.size() - written_, MSG_NOSIGNAL);
-    if (n < 0) {
-      if (again(errno)) return watch(EPOLLIN | EPOLLOUT);
-      return end("the connection ended: " + system_text(errno));
-    }
-    written_ += static_cast<std::size_t>(n);
-  }
-  constexpr std::size_t kept = 65'536;
+  const auto how = send_some(socket_.get(), out, sent_);
+  if (how == sending::blocked) return watch(EPOLLIN | EPOLLOUT);
+  if (how == sending::failed) return end("the connection ended: " + system_text(errno));
+  constexpr std::size_t max_spare = 65'536;
   for (auto* text : {&out_, &records_}) {
-    if (text->capacity() > kept) std::string().swap(*text);
+    if (text->capacity() > max_spare) std::string().swap(*text);
     text->clear();
   }
-  written_ = 0;
   watch(EPOLLIN);
 }
 

@@ -43,6 +43,8 @@ class redis_line final : public pollable {
   // Writes what can be written, and tells of a connection that could not be made.
   void flush();
   void handle_ready(std::uint32_t events) override;
+  // Octets of memory that commands take until they are sent.
+  [[nodiscard]] std::size_t kept() const noexcept { return out_.capacity() + records_.capacity(); }
 
  private:
   void watch(std::uint32_t events);
@@ -64,7 +66,7 @@ class redis_line final : public pollable {
   std::optional<tls::connection> tls_;
   std::string out_;                   // commands
   std::string records_;               // of TLS, which hold them
-  std::size_t written_ = 0;           // of what is sent
+  std::size_t sent_ = 0;              // octets at the front of what is sent
   std::uint32_t watched_ = 0;         // by the poller
   bool open_ = false;                 // TCP is
   bool connected_ = false;            // and TLS

@@ -111,4 +111,21 @@ void set_reset_on_close(int descriptor, bool reset) noexcept {
   ::setsockopt(descriptor, SOL_SOCKET, SO_LINGER, &how, sizeof how);
 }
 
+sending send_some(int descriptor, std::string& out, std::size_t& sent) {
+  while (sent < out.size()) {
+    const auto n = ::send(descriptor, out.data() + sent, out.size() - sent, MSG_NOSIGNAL);
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) break;
+    if (n < 0) return sending::failed;
+    sent += static_cast<std::size_t>(n);
+  }
+  const auto left = out.size() - sent;
+  if (left == 0) {
+    sent = 0;
+    return sending::done;
+  }
+  if (sent > left) out.erase(0, std::exchange(sent, 0));
+  return sending::blocked;
+}
+
 }  // namespace nat::signaling::io

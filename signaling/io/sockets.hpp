@@ -4,6 +4,7 @@
 
 #include <sys/socket.h>
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <utility>
@@ -49,6 +50,12 @@ void require_free_udp_port(const endpoint&);
 // Whether close() ends the connection with a reset: what the kernel still holds for the other end
 // is dropped.
 void set_reset_on_close(int descriptor, bool) noexcept;
+
+enum class sending : std::uint8_t { done, blocked, failed };
+// Sends what stands in `out` after its first `sent` octets, which the kernel has taken before, and
+// which are let go of before they outweigh what waits. done: `sent` is 0, and what stands in `out`
+// has served its turn. failed: errno says why.
+[[nodiscard]] sending send_some(int descriptor, std::string& out, std::size_t& sent);
 
 // One line that says what to do; the program ends with status 2.
 struct startup_error {
