@@ -84,7 +84,7 @@ class member {
     std::uint32_t loops = 1;
     // A dead server's names are to be free after 10 s, the time to find out and ask included.
     duration lease = std::chrono::milliseconds(9500);
-    // Of every command, of a connection, and of an acknowledgement.
+    // Of every command, of a connection, of an acknowledgement, and of a client that claims.
     duration patience = std::chrono::milliseconds(1500);
     std::chrono::milliseconds resume_window{30'000};
     std::size_t max_held = 65'536;         // names that it leaves behind within a resume window
@@ -120,8 +120,9 @@ class member {
   };
   struct claim {
     std::string name, fresh, shown;
-    hub::owner by;  // generation: the ticket
+    hub::owner by;  // generation: the number of the claim
     address client{};
+    time_point asked_at{};
     std::uint64_t lost_below = 0;  // generations that were superseded before we heard of them
   };
   struct message {
@@ -166,6 +167,11 @@ class member {
   struct publication {
     std::string node, text;
   };
+  struct impatient {
+    time_point until;
+    hub::owner by;
+    std::string name;
+  };
   struct unsettled {
     std::int64_t hold_ms;
     std::string fresh;  // hashes of secrets that were made for claims of it
@@ -198,6 +204,7 @@ class member {
   void send_command(time_point now);
   [[nodiscard]] std::optional<time_point> waited_enough_at() const;
   void refuse_late(time_point now);
+  void refuse_claim(const hub::owner& by, std::string name);
   void give_up_commands();
 
   // Connections, lease and fence (member_line.cpp).
@@ -241,6 +248,8 @@ class member {
   std::deque<std::string> to_recover_;
   std::size_t recovering_ = 0, claims_ = 0, waiting_bytes_ = 0;
   std::deque<waiting> waiting_claims_, waiting_releases_;
+  std::deque<impatient> claims_under_way_;  // one for each that was sent and has no reply
+  std::size_t claims_told_ = 0;             // so many at the front have been refused meanwhile
   std::deque<waiting_message> routes_;
   std::deque<publication> answers_;  // of each node's, all but the last are full
   std::size_t commands_under_way_ = 0, routes_under_way_ = 0, answers_under_way_ = 0;

@@ -132,6 +132,8 @@ void member::answered(sent& s, const reply& r, time_point now) {
     case sent::type::claim:
       --claims_;
       --commands_under_way_;
+      claims_under_way_.pop_front();
+      if (claims_told_ > 0) --claims_told_;
       return claimed(s.asked, r);
     case sent::type::route:
       --routes_under_way_;

@@ -60,6 +60,10 @@ void member::send_command(time_point now) {
   auto& from = claim_first ? waiting_claims_ : waiting_releases_;
   auto next = std::move(from.front());
   from.pop_front();
+  if (claim_first) {
+    const auto& asked = next.what.asked;
+    claims_under_way_.push_back({asked.asked_at + settings_.patience, asked.by, asked.name});
+  }
   next.what.at = now;
   ++commands_under_way_;
   send(std::move(next.what), std::move(next.words));
@@ -94,13 +98,20 @@ void member::send_answers(time_point now) {
 std::optional<time_point> member::waited_enough_at() const {
   std::optional<time_point> when;
   if (!routes_.empty()) when = routes_.front().at + longest_wait;
-  if (!waiting_claims_.empty()) {
+  if (claims_told_ < claims_under_way_.size()) {
+    when = earlier(when, claims_under_way_[claims_told_].until);
+  } else if (!waiting_claims_.empty()) {
     when = earlier(when, waiting_claims_.front().what.at + settings_.patience);
   }
   return when;
 }
 
-// Redis has not seen it, so that it can be told at once. A release waits as long as it takes.
+void member::refuse_claim(const hub::owner& by, std::string name) {
+  tell(envelope::type::unavailable, by, request_type::register_, std::move(name));
+}
+
+// Nobody is left waiting. Of a name that is given all the same, to who was told that it is not, the
+// exchange lets go. A release waits as long as it takes.
 void member::refuse_late(time_point now) {
   while (!routes_.empty() && now >= routes_.front().at + longest_wait) {
     auto& m = routes_.front().what;
@@ -110,10 +121,15 @@ void member::refuse_late(time_point now) {
     }
     routes_.pop_front();
   }
+  for (; claims_told_ < claims_under_way_.size(); ++claims_told_) {
+    auto& c = claims_under_way_[claims_told_];
+    if (now < c.until) break;
+    refuse_claim(c.by, std::move(c.name));
+  }
   while (!waiting_claims_.empty() && now >= waiting_claims_.front().what.at + settings_.patience) {
     auto& asked = waiting_claims_.front().what.asked;
     --claims_;
-    tell(envelope::type::unavailable, asked.by, request_type::register_, std::move(asked.name));
+    refuse_claim(asked.by, std::move(asked.name));
     waiting_claims_.pop_front();
   }
 }
@@ -122,9 +138,7 @@ void member::refuse_late(time_point now) {
 void member::give_up_commands() {
   for (auto& s : sent_) {
     if (s.what == sent::type::claim) {
-      unsettle(s.asked.name, settings_.resume_window.count(), hash_text(s.asked.fresh));
-      tell(envelope::type::unavailable, s.asked.by, request_type::register_,
-           std::move(s.asked.name));
+      unsettle(std::move(s.asked.name), settings_.resume_window.count(), hash_text(s.asked.fresh));
     } else if (s.what == sent::type::release) {
       unsettle(std::move(s.left.name), s.left.hold_ms, {});
     } else if (s.what == sent::type::route) {
@@ -132,21 +146,26 @@ void member::give_up_commands() {
     }
   }
   sent_.clear();
-  for (auto& [s, words] : waiting_claims_) {
-    tell(envelope::type::unavailable, s.asked.by, request_type::register_, std::move(s.asked.name));
+  for (; claims_told_ < claims_under_way_.size(); ++claims_told_) {
+    auto& c = claims_under_way_[claims_told_];
+    refuse_claim(c.by, std::move(c.name));
   }
+  claims_under_way_.clear();
+  for (auto& [s, words] : waiting_claims_) refuse_claim(s.asked.by, std::move(s.asked.name));
   waiting_claims_.clear();
   for (auto& [s, words] : waiting_releases_) {
     unsettle(std::move(s.left.name), s.left.hold_ms, {});
   }
   waiting_releases_.clear();
   std::vector<message> unsent;
+  unsent.reserve(routes_.size());
   for (auto& r : routes_) unsent.push_back(std::move(r.what));
   routes_.clear();
   routed(unsent, {});
   answers_.clear();
   to_recover_.clear();
-  recovering_ = claims_ = routes_under_way_ = answers_under_way_ = commands_under_way_ = 0;
+  recovering_ = claims_ = claims_told_ = routes_under_way_ = answers_under_way_ =
+      commands_under_way_ = 0;
 }
 
 }  // namespace nat::cluster

@@ -119,10 +119,10 @@ void exchange::registers(std::uint32_t slot, const request& asked, time_point no
   const auto no = [&](error_code code, std::string message) {
     refuse(slot, code, std::move(message), request_type::register_);
   };
-  if (!c.name.empty() || c.claiming) {
+  if (!c.name.empty() || c.claim != 0) {
     return no(error_code::already_registered,
-              c.claiming ? "A registration is under way."
-                         : "This connection is registered as " + c.name + '.');
+              c.claim != 0 ? "A registration is under way."
+                           : "This connection is registered as " + c.name + '.');
   }
   if (!authorized(slot, asked, now)) return;
   if (fence_ != nullptr) return claims(slot, asked);

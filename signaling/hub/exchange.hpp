@@ -160,7 +160,7 @@ class exchange {
     std::uint32_t serial = 0;
     bool full = false;  // a message was refused, and no headway made since full_since
     bool connected = false, closing = false;
-    bool claiming = false;  // the cluster has been asked for a name
+    std::uint64_t claim = 0;  // not 0: the cluster has been asked for a name, under this number
   };
   struct queued {
     output::type what;
@@ -230,6 +230,7 @@ class exchange {
   std::string arena_;    // the payloads of outputs_
   std::string scratch_;  // the message being built
   std::deque<envelope> envelopes_;
+  std::uint64_t claims_made_ = 0;
   counters stats_;
   recent_peak<std::uint64_t> queue_peak_;
   std::int64_t unix_now_ = 0;

@@ -8,11 +8,11 @@ namespace nat::hub {
 
 void exchange::claims(std::uint32_t slot, const request& asked) {
   auto& c = clients_[slot];
-  c.claiming = true;
+  c.claim = ++claims_made_;
   const auto shown = asked.resume.value_or("");
   envelopes_.push_back({.what = envelope::type::claim,
                         .to = {.loop = cluster_place},
-                        .from = {loop_, slot, c.serial},
+                        .from = {loop_, slot, c.claim},
                         .request = request_type::register_,
                         .target = std::string(asked.peer),
                         .text = std::string(shown.size() <= max_resume_length ? shown : ""),
@@ -22,12 +22,13 @@ void exchange::claims(std::uint32_t slot, const request& asked) {
 void exchange::handle_claim_answer(const envelope& e, time_point now) {
   const auto slot = e.to.slot;
   const bool here = slot < clients_.size() && clients_[slot].connected && !clients_[slot].closing &&
-                    clients_[slot].claiming && clients_[slot].serial == e.to.generation;
-  if (here) clients_[slot].claiming = false;
+                    clients_[slot].claim != 0 && clients_[slot].claim == e.to.generation;
+  if (here) clients_[slot].claim = 0;
   if (e.what == envelope::type::claimed) {
     const owner granted{loop_, slot, e.from.generation};
     const bool back = e.from.slot != 0;
-    // Entered even if its connection has ended: whoever had the name here has lost it.
+    // Entered even if its connection has ended, or has been told that it took too long: whoever
+    // had the name here has lost it.
     const auto entered = directory_.adopt(e.target, granted);
     if (entered && here) grant(slot, e.target, granted.generation, e.text, back);
     if (entered && !here) {

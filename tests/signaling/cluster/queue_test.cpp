@@ -54,6 +54,50 @@ TEST_CASE("cluster: a claim is refused in time, whatever is let go of before it"
   CHECK(all.heard(asks).contains("registered"));
 }
 
+TEST_CASE("cluster: no claim waits longer than that where Redis falls silent over it") {
+  cluster_servers all(1);
+  all.per_name = 1ms;
+  all.hold = true;
+  std::vector<cluster_client> crowd;
+  for (int i = 0; i < 2000; ++i) crowd.push_back(all.join(0, "n" + std::to_string(i)));
+  all.hold = false;
+  all.settle();
+  all.pass(1300ms);
+  all.per_name = 10s;
+  all.pass(199ms);
+  std::size_t given = 0;
+  for (const auto& c : crowd) given += all.heard(c).contains("registered") ? 1 : 0;
+  CHECK(given > 1000);
+  CHECK(given < 1400);  // the others were under way, or waited
+  all.pass(1ms);
+  std::size_t refused = 0;
+  for (const auto& c : crowd) refused += all.heard(c).contains("cluster-unavailable") ? 1 : 0;
+  CHECK(given + refused == crowd.size());
+}
+
+TEST_CASE(
+    "cluster: a name that comes too late for its client is free, and the client's next has it") {
+  cluster_servers all(1);
+  const auto al = all.connect(0);
+  all.per_name = 1ms;
+  all.hold = true;
+  std::vector<cluster_client> crowd;
+  for (int i = 0; i < 1400; ++i) crowd.push_back(all.join(0, "n" + std::to_string(i)));
+  all.enter(al, "late");
+  all.hold = false;
+  all.settle();
+  all.pass(1390ms);
+  all.per_name = 1s;
+  all.pass(110ms);
+  CHECK(all.heard(al).contains("cluster-unavailable"));
+  all.enter(al, "next");
+  all.per_name = 1ms;
+  all.pass(1200ms);
+  CHECK(all.heard(al).contains(R"("peer_id":"next")"));
+  CHECK_FALSE(all.redis.names.contains(cluster::name_key("late")));
+  CHECK(all.quarrel() == "");
+}
+
 TEST_CASE("cluster: who asks for a name after it was let go of gets it, however much waits") {
   cluster_servers all(1);
   std::vector<cluster_client> crowd;
