@@ -6,7 +6,6 @@ usage: nginx_test.py BIN_DIRECTORY [unittest arguments]
 """
 
 import asyncio
-import json
 import os
 import pathlib
 import re
@@ -30,7 +29,8 @@ if NGINX is None:
 import websockets  # noqa: E402
 
 from cli_test import LIMIT, Peer, Server, WithServer  # noqa: E402
-from wss_test import certificate  # noqa: E402
+from certificate import certificate  # noqa: E402
+from websocket_client import join, say  # noqa: E402
 
 SHIPPED = (ROOT / "signaling/deploy/nginx.conf").read_text()
 # What the comment in it says the server is started with.
@@ -125,20 +125,6 @@ class Nginx:
         self.process.communicate(timeout=LIMIT)
         self.scratch.cleanup()
         return self.process.returncode
-
-
-async def join(url, trusted, name, **how):
-    client = await websockets.connect(url, ssl=ssl.create_default_context(cafile=trusted), **how)
-    await client.send(json.dumps({"type": "register", "peer_id": name}))
-    answer = json.loads(await client.recv())
-    assert answer["type"] == "registered", answer
-    return client
-
-
-async def say(sender, receiver, target, sdp):
-    await sender.send(json.dumps({"type": "offer", "target": target, "sdp": sdp}))
-    heard = json.loads(await receiver.recv())
-    assert heard.get("sdp") == sdp, {**heard, "sdp": len(heard.get("sdp", ""))}
 
 
 class Proxied(unittest.TestCase):

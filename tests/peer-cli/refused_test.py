@@ -20,7 +20,7 @@ import unittest
 import websockets
 
 from reconnect_test import LIMIT, WithServer
-from wss_test import certificate
+from certificate import certificate
 
 
 def free_port():
