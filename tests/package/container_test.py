@@ -21,6 +21,10 @@ import sys
 import tempfile
 import unittest
 
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
+
+import debian  # noqa: E402
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 LIMIT = 60  # of a step that builds nothing
 NOBODY = "65534"
@@ -70,10 +74,7 @@ class Container(unittest.TestCase):
         folder = pathlib.Path(CHOSEN.keep or cls.scratch.name)
         cls.images = Images(folder)
         if "docker.io/library/debian:12-slim" not in cls.images.names():
-            base = CHOSEN.base or folder / "debian.tar"
-            if not CHOSEN.base:
-                subprocess.run(["mmdebstrap", "--quiet", "--variant=minbase", "bookworm", base], check=True)
-            cls.images.take(base)
+            cls.images.take(CHOSEN.base or debian.bookworm(folder / "debian.tar"))
         cls.images.run("bud", "--isolation", "chroot", "--pull-never", "--file", "signaling/deploy/Dockerfile",
                        "--tag", "rendezvous", ".", cwd=ROOT)
         cls.container = cls.images.run("from", "--pull-never", "rendezvous")

@@ -18,10 +18,11 @@ import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
 
+import debian
+from debian import LIMIT, output
 from signaling_server import Server
 
 BUILD = pathlib.Path(sys.argv.pop(1)).resolve()
-LIMIT = 120
 FILES = {  # and the mode of each
     "etc/signaling-server.toml": "-rw-r--r--",
     "usr/bin/peer-cli": "-rwxr-xr-x",
@@ -32,6 +33,9 @@ FILES = {  # and the mode of each
     "usr/share/man/man1/peer-cli.1.gz": "-rw-r--r--",
     "usr/share/man/man1/signaling-server.1.gz": "-rw-r--r--",
 }
+DEPENDS = ["libc6", "libgcc-s1", "libhiredis0.14", "libjwt0", "libminiupnpc17", "libsodium23", "libspdlog1.10-fmt9",
+           "libssl3", "libstdc++6", "libusrsctp2"]
+SCRIPTS = {"postinst", "postrm", "prerm"}  # what they do is shown by systemd_test.py
 for program in ("cpack", "dpkg-deb", "dpkg-shlibdeps", "file", "groff", "man"):
     if shutil.which(program) is None:
         print(f"{program} is missing")
@@ -60,19 +64,12 @@ def only_families(numbers):
     return apply
 
 
-def output(*command, **how):
-    done = subprocess.run(command, capture_output=True, text=True, timeout=LIMIT, **how)
-    assert done.returncode == 0, f"{command}: {done.stdout}{done.stderr}"
-    return done.stdout
-
-
 class Package(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         cls.scratch = tempfile.TemporaryDirectory()
         folder = pathlib.Path(cls.scratch.name)
-        output("cpack", "-G", "DEB", "--config", BUILD / "CPackConfig.cmake", "-B", folder, cwd=BUILD)
-        cls.deb, = folder.glob("rendezvous_*.deb")
+        cls.deb = debian.package(BUILD, folder)
         cls.root = folder / "root"
         output("dpkg-deb", "-x", cls.deb, cls.root)
 
@@ -86,15 +83,11 @@ class Package(unittest.TestCase):
         self.assertEqual({name.removeprefix("./"): mode for mode, *_, name in lines if not mode.startswith("d")}, FILES)
 
     def test_what_it_depends_on_and_says_of_itself(self):
-        depends = output("dpkg-deb", "-f", self.deb, "Depends")
-        for library in ("libc6", "libssl3", "libjwt0", "libminiupnpc17", "libsodium23", "libspdlog1.10-fmt9",
-                        "libusrsctp2"):
-            self.assertRegex(depends, rf"(^|, ){re.escape(library)}( |,|$)")
-        self.assertNotIn("-dev", depends)
+        self.assertEqual(sorted(debian.depends(self.deb)), DEPENDS)
         self.assertEqual(output("dpkg-deb", "-f", self.deb, "Section").strip(), "net")
         control = pathlib.Path(self.scratch.name, "control")
         output("dpkg-deb", "-e", self.deb, control)
-        self.assertEqual({p.name for p in control.iterdir()}, {"control", "md5sums", "conffiles"})
+        self.assertEqual({p.name for p in control.iterdir()}, {"control", "md5sums", "conffiles", *SCRIPTS})
         self.assertEqual((control / "conffiles").read_text(), "/etc/signaling-server.toml\n")
 
     def test_manual_pages_say_every_option_and_give_no_warning(self):
