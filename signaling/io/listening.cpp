@@ -37,25 +37,37 @@ void listen_websocket(const options& o, const event_loops& loops, server_address
   if (bound.websocket.empty()) throw startup_error{"no address to listen on"};
 }
 
-// TCP on a port that UDP has free too; port 0: on the first such one that is found.
-socket_handle listen_for_streams(endpoint& where) {
+// What `take` returns; port 0: the first time that it does not throw.
+template <class Take>
+auto take_port(const endpoint& where, Take take) {
   constexpr int max_attempts = 16;
   for (int attempt = 1;; ++attempt) {
-    auto socket = listen_on(where, purpose::stun_stream, true);
-    const auto bound = local_endpoint(socket.get());
     try {
-      require_free_udp_port(bound);
-      where = bound;
-      return socket;
+      return take();
     } catch (const startup_error&) {
       if (where.port != 0 || attempt == max_attempts) throw;
     }
   }
 }
 
+// TCP on a port that UDP has free too; one that is not given, at the alternate address as well.
+socket_handle listen_for_streams(endpoint& where, const std::vector<endpoint>& alternates) {
+  auto taken = take_port(where, [&] {
+    auto socket = listen_on(where, purpose::stun_stream, true);
+    const auto port = local_endpoint(socket.get()).port;
+    require_free_udp_port({where.ip, port});
+    for (const auto& e : alternates) {
+      if (where.port == 0 && e.ip.v4 == where.ip.v4) require_free_udp_port({e.ip, port});
+    }
+    return socket;
+  });
+  where = local_endpoint(taken.get());
+  return taken;
+}
+
 void listen_stun(const options& o, const event_loops& loops, server_addresses& bound) {
   bind_each(o.stun, o.stun_given, [&](endpoint where) {
-    auto first = listen_for_streams(where);
+    auto first = listen_for_streams(where, o.stun_alternate);
     for (const auto& loop : loops) {
       auto streams = first ? std::move(first) : listen_on(where, purpose::stun_stream, false);
       loop->add_listener(std::move(streams), purpose::stun_stream);
@@ -70,11 +82,15 @@ void listen_stun_alternates(const options& o, const event_loops& loops, server_a
     const auto& primary = *std::ranges::find_if(bound.stun, [&](const endpoint& e) {
       return e.ip.v4 == where.ip.v4 && !is_unspecified(e.ip);
     });
-    for (const auto& e :
-         {where, endpoint{where.ip, primary.port}, endpoint{primary.ip, where.port}}) {
-      require_free_udp_port(e);
-    }
-    for (const auto& loop : loops) where = loop->add_stun_alternate(primary, where);
+    // Port 0 is chosen here: with SO_REUSEPORT the kernel may choose one that another server
+    // shares.
+    where = take_port(where, [&] {
+      const auto free = require_free_udp_port(where);
+      require_free_udp_port({primary.ip, free.port});
+      return free;
+    });
+    require_free_udp_port({where.ip, primary.port});
+    for (const auto& loop : loops) loop->add_stun_alternate(primary, where);
     bound.stun_alternate.push_back(where);
   });
 }

@@ -102,8 +102,8 @@ socket_handle listen_on(const endpoint& where, purpose what, bool first) {
   return out;
 }
 
-void require_free_udp_port(const endpoint& where) {
-  (void)bound(where, SOCK_DGRAM, purpose::stun, false);
+endpoint require_free_udp_port(const endpoint& where) {
+  return local_endpoint(bound(where, SOCK_DGRAM, purpose::stun, false).get());
 }
 
 void set_reset_on_close(int descriptor, bool reset) noexcept {

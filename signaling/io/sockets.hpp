@@ -44,8 +44,8 @@ enum class purpose { websocket, stun, stun_stream, admin };
 // on even where SO_REUSEPORT would let both of them share it. But for admin's, what it accepts
 // sends at once (TCP_NODELAY) and resets on close.
 [[nodiscard]] socket_handle listen_on(const endpoint&, purpose, bool first);
-// Only asks whether a UDP port is free.
-void require_free_udp_port(const endpoint&);
+// Only asks whether a UDP port is free; port 0: for one that is.
+endpoint require_free_udp_port(const endpoint&);
 
 // Whether close() ends the connection with a reset: what the kernel still holds for the other end
 // is dropped.
