@@ -17,11 +17,12 @@ std::string end_ping() {
   return frame(end_mark, {.opcode = 9});
 }
 
-// One loop: what a client heard of has happened to the others.
+// One loop: what a client heard of has happened to the others. Bob only listens, and answers
+// no ping.
 struct playground {
   server_process server{{"--threads", "1", "--messages-per-second", "0",
                          "--max-connections-per-address", "0",
-                         "--connections-per-second-per-address", "0"}};
+                         "--connections-per-second-per-address", "0", "--idle-timeout", "0"}};
   raw_client bob{server.websocket};
   int clients = 0;
   playground() { bob.join("bob"); }

@@ -61,7 +61,7 @@ bool admitted_at_last(const server_process& server, const char* from) {
 TEST_CASE("slowloris: octets that trickle do not put off the time limit of any stage") {
   const test_certificate certificate;
   // Less than what drips, more than a busy machine takes to get there.
-  const std::vector<std::string> times{"--register-timeout", "2", "--idle-timeout", "3"};
+  const std::vector<std::string> times{"--register-timeout", "4", "--idle-timeout", "5"};
   SUBCASE("the upgrade, a header that never ends") {
     server_process server(times);
     raw_client c(server.websocket, tcp_only);
@@ -81,7 +81,7 @@ TEST_CASE("slowloris: octets that trickle do not put off the time limit of any s
     drip(c, frame(" ", {.opcode = 0, .fin = false}));
   }
   SUBCASE("a frame of a registered client") {
-    server_process server({"--idle-timeout", "3"});
+    server_process server({"--idle-timeout", "5"});
     raw_client c(server.websocket);
     c.join("al");
     c.send_raw(frame(std::string(60'000, 'x')).substr(0, 100));
@@ -105,7 +105,7 @@ TEST_CASE("slowloris: octets that trickle do not put off the time limit of any s
 
 TEST_CASE("a flood of half-open connections takes one address's share and nobody else's") {
   server_process server(
-      {"--max-connections-per-address", "64", "--register-timeout", "3", "--threads", "1"});
+      {"--max-connections-per-address", "64", "--register-timeout", "6", "--threads", "1"});
   good_client good(server);
   std::deque<raw_client> flood;
   for (int i = 0; i < 64; ++i) {

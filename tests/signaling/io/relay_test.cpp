@@ -1,7 +1,10 @@
 // The embedded TURN server of the real process, spoken to over sockets.
 
+#include <boost/system/system_error.hpp>
+
 #include "stun/message.hpp"
 #include "stun/turn/channel_data.hpp"
+#include "tests/attempts.hpp"
 #include "tests/check.hpp"
 #include "tests/signaling/io/raw_client.hpp"
 #include "tests/signaling/io/server_process.hpp"
@@ -72,23 +75,37 @@ TEST_CASE("from one relayed address to another, whichever loops have them") {
   }
 }
 
+bool is_taken(const endpoint& at) {
+  try {
+    const udp_end probe(to_string(at).c_str());
+    return false;
+  } catch (const boost::system::system_error&) {
+    return true;
+  }
+}
+
 TEST_CASE("both ports of a pair are one client's, whichever loop it has") {
   const auto server = relay({"--threads", "3"});
   for (const auto* at : {"127.0.0.1:0", "127.0.0.2:0", "127.0.0.3:0", "127.0.0.4:0"}) {
     CAPTURE(at);
-    turn_user even(server.stun, "al", "north", at), odd(server.stun, "al", "north", at);
-    const auto reserved = even.ask(method::allocate, [](auto& w) {
-      w.template put<attr::requested_transport>(17).template put<attr::even_port>(true);
+    attempt([&] {
+      turn_user even(server.stun, "al", "north", at), odd(server.stun, "al", "north", at);
+      const auto reserved = even.ask(method::allocate, [](auto& w) {
+        w.template put<attr::requested_transport>(17).template put<attr::even_port>(true);
+      });
+      const auto first = *stun::message_view::parse(reserved);
+      const auto token = first.get<attr::reservation_token>();
+      REQUIRE(token);
+      const auto redeemed = odd.ask(method::allocate, [&](auto& w) {
+        w.template put<attr::requested_transport>(17).template put<attr::reservation_token>(*token);
+      });
+      auto next = *first.get<attr::xor_relayed_address>();
+      ++next.port;
+      if (turn_user::code(redeemed) == 508 && is_taken(next)) {
+        throw spoiled{"another program has the odd port"};
+      }
+      CHECK(stun::message_view::parse(redeemed)->get<attr::xor_relayed_address>() == next);
     });
-    const auto first = *stun::message_view::parse(reserved);
-    const auto token = first.get<attr::reservation_token>();
-    REQUIRE(token);
-    const auto redeemed = odd.ask(method::allocate, [&](auto& w) {
-      w.template put<attr::requested_transport>(17).template put<attr::reservation_token>(*token);
-    });
-    const auto port = stun::message_view::parse(redeemed)->get<attr::xor_relayed_address>();
-    REQUIRE(port);
-    CHECK(port->port == first.get<attr::xor_relayed_address>()->port + 1);
   }
 }
 

@@ -278,7 +278,7 @@ TEST_CASE("HTTP in the clear is told to speak TLS, garbage gets one clean close"
 
 TEST_CASE("TLS has the upgrade's time limit, however slowly its octets come") {
   const test_certificate certificate;
-  server_process server(with(certificate, {"--register-timeout", "0.5"}));
+  server_process server(with(certificate, {"--register-timeout", "3"}));
   raw_client silent(server.websocket, tcp_only), half(server.websocket, tcp_only);
   half.send_raw(std::string("\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", 11));
   raw_client secured(server.websocket, tls_settings{}, tcp_only);
