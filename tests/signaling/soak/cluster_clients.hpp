@@ -115,7 +115,7 @@ class fast_crossing {
 // when the last one's time for an acknowledgement is long over.
 class slow_crossing {
  public:
-  static constexpr std::chrono::seconds acknowledged_by_then{5}, lost_after{20};
+  static constexpr std::chrono::seconds acknowledged_by_then{15}, lost_after{40};
 
   // `first`: how long from now until its first offer.
   slow_crossing(const endpoint& here, const endpoint& there, const std::string& name,
@@ -134,11 +134,15 @@ class slow_crossing {
     if (!answered()) {
       REQUIRE_MESSAGE(now < at_ + lost_after, "neither heard nor refused: " << said_);
     } else if (now > at_ + acknowledged_by_then) {
-      if (said_ > 0) ++(heard_ ? refused_ ? heard_and_refused : heard_only : refused_only);
+      count();
       at_ = now;
       heard_ = refused_ = false;
       ends_.say(++said_);
     }
+  }
+  // What became of the last one, as far as it is known.
+  void count() {
+    if (said_ > 0) ++(heard_ ? refused_ ? heard_and_refused : heard_only : refused_only);
   }
   void pause() const { ends_.from.quiet_for(10); }
   [[nodiscard]] bool answered() const { return heard_ || refused_; }

@@ -94,6 +94,7 @@ class inhabitants {
           return std::ranges::all_of(slow_, [](const auto& s) { return s->answered(); });
         },
         std::chrono::seconds(60));
+    for (const auto& s : slow_) s->count();
   }
   void show() {
     stopwatch near;
