@@ -119,10 +119,9 @@ TEST_CASE_FIXTURE(fixture, "a stream that is not STUN ends, once") {
 }
 
 TEST_CASE_FIXTURE(fixture, "refused, and closed by the other end") {
-  stream_server server(io);
-  const auto at = server.at();
-  server.stop_listening();
-  client refused(io, at);
+  using tcp = stream_server::tcp;
+  const tcp::socket deaf(io, {boost::asio::ip::address_v4::loopback(), 0});  // does not listen
+  client refused(io, {loopback, deaf.local_endpoint().port()});
   REQUIRE(until([&] { return !refused.closed.empty(); }));
   CHECK(refused.opened.empty());
   CHECK(refused.closed[0].find("refused") != std::string::npos);

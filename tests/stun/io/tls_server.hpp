@@ -53,7 +53,6 @@ class stream_server {
     tls_ ? boost::asio::write(*tls_, buffer) : boost::asio::write(socket_, buffer);
   }
   void close() { socket_.close(); }
-  void stop_listening() { acceptor_.close(); }
 
   bytes received{};
   bool open = false, closed = false;

@@ -15,6 +15,7 @@
 
 #include "stun/io/send_queue.hpp"
 #include "stun/io/sockaddr.hpp"
+#include "stun/io/udp_descriptor.hpp"
 #include "tests/check.hpp"
 #include "tests/stun/io/faults.hpp"
 #include "tests/stun/io/loop.hpp"
@@ -214,7 +215,11 @@ TEST_CASE_FIXTURE(fixture, "a hop limit is for its datagram alone") {
 TEST_CASE_FIXTURE(fixture, "an ICMP error names the destination and costs nobody else anything") {
   for (const auto& at : {any_v4, any_v6}) {
     receiver sender(io, at), target(io, at);
-    const auto gone = udp_socket(io.get_executor(), at).local();  // bound and closed again
+    // Listens to another alone: nobody else gets the port, and who sends there is refused.
+    const int elsewhere = open_udp(at, {});
+    const auto other = to_socket_address(target.socket.local());
+    REQUIRE(::connect(elsewhere, &other.any, other.size) == 0);
+    const auto gone = bound_to(elsewhere);
     sender.socket.send(gone, as_bytes("anyone?"));
     sender.socket.flush();
     REQUIRE(run_until(io, [&] { return !sender.errors.empty(); }));
@@ -229,6 +234,7 @@ TEST_CASE_FIXTURE(fixture, "an ICMP error names the destination and costs nobody
     CHECK(sender.errors.size() == 1);
     CHECK(sender.errors[0] == std::pair{gone, ECONNREFUSED});
     CHECK(sender.socket.stats().dropped == 0);
+    ::close(elsewhere);
   }
 }
 
