@@ -19,6 +19,18 @@ inline bool is_error(const std::string& text) {
   return text.starts_with(R"({"type":"error")");
 }
 
+// Redis, or a server, may stand still for longer than a claim waits; the name may be given then,
+// and let go of. The answer.
+inline std::string join_patiently(raw_client& c, const std::string& name) {
+  std::string answer;
+  wait_until(name + " is given", [&] {
+    c.say(R"({"type":"register","peer_id":")" + name + "\"}");
+    answer = c.hear();
+    return answer.starts_with(R"({"type":"registered")");
+  });
+  return answer;
+}
+
 // One who says numbered offers and one who hears them.
 struct one_way {
   raw_client from, to;
@@ -26,8 +38,8 @@ struct one_way {
 
   one_way(const endpoint& here, const endpoint& there, const std::string& name)
       : from(here), to(there), from_name(name + "-from"), to_name(name + "-to") {
-    from.join(from_name);
-    to.join(to_name);
+    join_patiently(from, from_name);
+    join_patiently(to, to_name);
   }
   void say(std::uint64_t number) const { from.say(offer_to(to_name, number)); }
   std::uint64_t hear() {
@@ -161,7 +173,7 @@ class wanderer {
  public:
   wanderer(const endpoint& one, const endpoint& two, std::string name)
       : servers_{one, two}, name_(std::move(name)), at_(one) {
-    secret_ = field(at_->join(name_), "resume");
+    secret_ = field(join_patiently(*at_, name_), "resume");
   }
   void move() {
     ++moves;

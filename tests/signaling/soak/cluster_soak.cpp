@@ -31,7 +31,7 @@ class member_server {
   }
   void visit() const {
     raw_client visitor(server.websocket);
-    visitor.join("visitor-" + std::to_string(server.websocket.port));
+    join_patiently(visitor, "visitor-" + std::to_string(server.websocket.port));
     visitor.send_raw(close_frame(1000));
     visitor.read_close();
   }
