@@ -52,9 +52,11 @@ class Chromium:
         self._writer, _ = await loop.connect_write_pipe(asyncio.BaseProtocol,
                                                         os.fdopen(ours_out, "wb", 0))
         self._pump = asyncio.create_task(self._read())
-        targets = await self._call("Target.getTargets")
-        page = next(t for t in targets["targetInfos"] if t["type"] == "page")
-        attached = await self._call("Target.attachToTarget", targetId=page["targetId"], flatten=True)
+        pages = []
+        while not pages:  # it answers before it has opened its first
+            targets = await self._call("Target.getTargets")
+            pages = [t["targetId"] for t in targets["targetInfos"] if t["type"] == "page"]
+        attached = await self._call("Target.attachToTarget", targetId=pages[0], flatten=True)
         self._session = attached["sessionId"]
         await self._call("Runtime.enable", self._session)
         return self

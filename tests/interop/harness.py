@@ -159,6 +159,17 @@ async def start_relay(case, *arguments):
         "--relay-allow", f"{HOST}/32", "--relay-allow", f"{HOST6}/128", *arguments)
 
 
+async def taken(host, port):
+    """Until somebody takes TCP connections there."""
+    while True:
+        try:
+            _, writer = await asyncio.open_connection(host, port)
+        except ConnectionRefusedError:
+            continue
+        writer.close()
+        return await writer.wait_closed()
+
+
 async def start_coturn(case, *arguments):
     """coturn on the usual port of every address here, ended with the case."""
     folder = case.enterContext(tempfile.TemporaryDirectory(prefix="interop-coturn-"))
@@ -174,6 +185,7 @@ async def start_coturn(case, *arguments):
             raise AssertionError("coturn ended")
         listening += b"UDP listener opened on" in line
     case.keep(coturn.stdout.read())
+    await taken(HOST, 3478)
 
 
 def main():

@@ -132,7 +132,7 @@ class PipeCases:
         server = await harness.Server(self).start()
         foreign = await self.foreign(server, "foreign")
         accepting = self.keep(foreign.accept())
-        native = await Native.start(self, server, "native", "--json-fd", "2", *command, timeout=6)
+        native = await Native.start(self, server, "native", "--json-fd", "2", *command, timeout=15)
         self.assertEqual(await accepting, command[0])
         error = await native.event("error")
         self.assertEqual((error["code"], error["status"]), ("no-answer", 4))

@@ -11,6 +11,7 @@ here (an error where CI is set in the environment).
 """
 
 import argparse
+import contextlib
 import importlib
 import os
 import sys
@@ -36,23 +37,28 @@ def arguments():
     return chosen
 
 
+@contextlib.contextmanager
+def built(group, name):
+    from netlab.network import Network
+    from netlab.spec import parse_sites
+    began = time.monotonic()
+    with Network(parse_sites(group.SITES), getattr(group, "DELAYS", None)) as lab:
+        print(f"{name}: {len(lab.plan.sites)} sites, built in {time.monotonic() - began:.1f} s", flush=True)
+        if hasattr(group, "prepare"):
+            group.prepare(lab)
+        yield lab
+
+
 def main():
     chosen = arguments()
     if reason := isolate.why_not():
         print(f"SKIPPED: {reason}", flush=True)
         return 1 if os.environ.get("CI") else SKIPPED
     isolate.enter()
-    from netlab.network import Network
-    from netlab.spec import parse_sites
     results = []
     for name in chosen.groups or GROUPS:
         group = importlib.import_module(f"checks.{name}")
-        began = time.monotonic()
-        with Network(parse_sites(group.SITES), getattr(group, "DELAYS", None)) as lab:
-            print(f"{name}: {len(lab.plan.sites)} sites, built in {time.monotonic() - began:.1f} s", flush=True)
-            if hasattr(group, "prepare"):
-                group.prepare(lab)
-            results += suite.run(name, lab, chosen.only, table=getattr(group, "TABLE", ()))
+        results += suite.run(name, lambda: built(group, name), chosen.only, table=getattr(group, "TABLE", ()))
     if chosen.json:
         suite.write_json(results, chosen.json)
     return suite.summary(results)

@@ -11,7 +11,6 @@ import json
 import os
 import pathlib
 import shutil
-import socket
 import subprocess
 import tempfile
 import threading
@@ -21,11 +20,15 @@ import websockets
 
 from reconnect_test import LIMIT, WithServer
 from certificate import certificate
+from signaling_server import address, reserved_port
 
 
-def free_port():
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        return taken.getsockname()[1]
+def put(path, text):
+    """In place of what it was, at once."""
+    new = path.with_name("new")
+    new.write_text(text)
+    os.replace(new, path)
+    return path
 
 
 class Refused(WithServer):
@@ -36,10 +39,13 @@ class Refused(WithServer):
         self.folder = pathlib.Path(folder.name)
 
     def file(self, name, text):
-        """In place of what it was, at once."""
-        (self.folder / "new").write_text(text)
-        os.replace(self.folder / "new", self.folder / name)
-        return self.folder / name
+        return put(self.folder / name, text)
+
+    def redis_address(self):
+        """Where a Redis may be, and nobody else."""
+        port = reserved_port()
+        self.addCleanup(port.close)
+        return address(port)
 
     def restart(self, *options):
         self.server.kill()
@@ -82,7 +88,7 @@ class Refused(WithServer):
 
     def test_a_cluster_that_is_away_does_not_end_a_pipe(self):
         listener, peer = self.pipe()
-        self.restart("--cluster", f"redis://127.0.0.1:{free_port()}")
+        self.restart("--cluster", "redis://" + self.redis_address())
         for end in (listener, peer):
             self.refused(end, "Names can't be given at the moment")
         self.say(listener, peer, b"still here")
@@ -93,10 +99,10 @@ class Refused(WithServer):
         self.check("host")
 
     def test_a_first_registration_waits_for_the_cluster_until_its_time_out(self):
-        self.restart("--cluster", f"redis://127.0.0.1:{free_port()}")
+        self.restart("--cluster", "redis://" + self.redis_address())
         listener = self.peer(self.server.url, "--id", "host", "listen")
         self.refused(listener, "Names can't be given at the moment")
-        late = self.peer(self.server.url, "--timeout", "1", "connect", "host")
+        late = self.peer(self.server.url, "--timeout", "5", "connect", "host")
         self.refused(late, "Names can't be given at the moment")
         error = late.wait_for("error")
         self.assertEqual((error["code"], error["status"]), ("signaling-timeout", 3))
@@ -125,13 +131,14 @@ class Refused(WithServer):
         redis = shutil.which("redis-server")
         if not redis:
             self.skipTest("no redis-server")
-        port = free_port()
-        process = subprocess.Popen([redis, "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", self.folder],
+        where = self.redis_address()
+        host, port = where.split(":")
+        process = subprocess.Popen([redis, "--port", port, "--bind", host, "--save", "", "--dir", self.folder],
                                    stdout=subprocess.PIPE, text=True)
         self.addCleanup(process.communicate)
         self.addCleanup(process.kill)
         self.assertTrue(any("Ready to accept connections" in line for line in process.stdout))
-        cluster = ["--cluster", f"redis://127.0.0.1:{port}"]
+        cluster = ["--cluster", "redis://" + where]
         self.restart(*cluster)
         other, third = self.start_server(*cluster), self.start_server(*cluster)
         cable = self.cable()
@@ -152,9 +159,10 @@ class Refused(WithServer):
 
 
 class Granting:
-    """A server whose registrations last two seconds, and which refuses the third."""
+    """A server whose registrations last two seconds, and which refuses the third; with the first, the token changes."""
 
-    def __init__(self):
+    def __init__(self, token_file):
+        self.token_file = token_file
         self.registered, self.connections, self.told = [], [], []
         self.done = threading.Event()
         ready = threading.Event()
@@ -179,6 +187,7 @@ class Granting:
             await connection.send(json.dumps({"type": "error", "code": "unauthorized", "message": "Too old.",
                                               "request": "register"}))
             return await connection.wait_closed()
+        put(self.token_file, "tuesday")
         before, self.connections = self.connections, [connection]
         await connection.send(json.dumps({"type": "registered", "peer_id": asked["peer_id"], "resume": "mine",
                                           "ice_servers": [], "ttl": 2}))
@@ -198,18 +207,17 @@ class Granting:
 
 class Refreshed(WithServer):
     def setUp(self):
-        self.server = Granting()
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.tokens = put(pathlib.Path(folder.name, "mine"), "monday")
+        self.server = Granting(self.tokens)
         self.addCleanup(self.server.close)
 
     def test_the_old_connection_is_kept_until_the_new_one_stands_and_on_where_it_is_refused(self):
-        with tempfile.TemporaryDirectory() as folder:
-            mine = pathlib.Path(folder, "mine")
-            mine.write_text("monday")
-            listener = self.peer(self.server.url, "--token-file", mine, "--id", "host", "listen", "--keep")
-            self.assertFalse(listener.wait_for("registered")["again"])
-            mine.write_text("tuesday")
-            self.assertTrue(listener.wait_for("registered")["again"])
-            self.assertIn("Too old.", listener.wait_for("signaling-not-refreshed")["reason"])
+        listener = self.peer(self.server.url, "--token-file", self.tokens, "--id", "host", "listen", "--keep")
+        self.assertFalse(listener.wait_for("registered")["again"])
+        self.assertTrue(listener.wait_for("registered")["again"])
+        self.assertIn("Too old.", listener.wait_for("signaling-not-refreshed")["reason"])
         self.server.offer()
         self.assertTrue(self.server.done.wait(LIMIT))
         self.assertEqual([(one["token"], one.get("resume")) for one in self.server.registered],

@@ -131,7 +131,7 @@ def drain_delay():
     async def stays(server):
         async with websockets.connect(server.url) as al:
             await join(al, "al")
-            assert server.get("/readyz")[0] == 200
+            server.wait_for("/readyz said yes", lambda: server.get("/readyz")[0] == 200)
             server.process.terminate()
             server.wait_for("/readyz said no", lambda: server.get("/readyz")[0] == 503)
             await speaks(al, "al")

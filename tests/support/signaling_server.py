@@ -6,6 +6,7 @@ Servers in the lab's namespaces and those of tests/interop, whose ports are fixe
 import json
 import os
 import pathlib
+import socket
 import subprocess
 import tempfile
 import time
@@ -13,6 +14,20 @@ import urllib.error
 import urllib.request
 
 LIMIT = 60  # seconds that no step comes near; a hang ends the test, not the machine
+
+
+def reserved_port():
+    """A TCP port of 127.0.0.1 that refuses connections, and is nobody's but the programs' that are told of it: a bound
+    socket that does not listen, which leaves the port to those who bind as this one did."""
+    held = socket.socket()
+    held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    held.bind(("127.0.0.1", 0))
+    return held
+
+
+def address(bound):
+    host, port = bound.getsockname()
+    return f"{host}:{port}"
 
 
 class Server:
@@ -25,7 +40,7 @@ class Server:
         self._scratch = tempfile.TemporaryDirectory()
         self.folder = pathlib.Path(self._scratch.name)
         self.log, self.ready = self.folder / "log", self.folder / "ready.json"
-        self._program, self._listen = program, "127.0.0.1:0"
+        self._program, self._port = program, reserved_port()
         try:
             self.start(*options, wait=wait, **how)
         except BaseException:
@@ -33,16 +48,16 @@ class Server:
             raise
 
     def start(self, *options, wait=True, stderr=None, environment=None, **how):
-        """Again at the same address, where it was ended before."""
+        """Again at the same address, where it was ended before; nobody else has taken that meanwhile."""
         self._addresses = None
         self.ready.unlink(missing_ok=True)
         with open(self.log, "wb") as log:
             self.process = subprocess.Popen(
-                [self._program, "--listen", self._listen, "--stun", "127.0.0.1:0", "--admin", "127.0.0.1:0",
+                [self._program, "--listen", address(self._port), "--stun", "127.0.0.1:0", "--admin", "127.0.0.1:0",
                  "--ready-file", self.ready, *options], stderr=log if stderr is None else stderr,
                 env={**os.environ, **(environment or {})}, **how)
         if wait:
-            self._listen = self.url.split("://")[1].rstrip("/")
+            self.addresses
 
     def wait_for(self, what, holds):
         """Looks again and again whether it holds, while the server lives."""
@@ -102,6 +117,7 @@ class Server:
     def _end(self):
         if getattr(self, "process", None):
             self.kill()
+        self._port.close()
         self._scratch.cleanup()
 
     def __enter__(self):

@@ -3,7 +3,7 @@
 import statistics
 
 from netlab import peers, services
-from suite import check, expect, expect_equal
+from suite import check, expect, expect_equal, expect_in_time
 
 SITES = ["a=masquerade", "b=masquerade", "s=symmetric", "t=symmetric"]
 
@@ -32,7 +32,8 @@ def _(lab):
     expect_equal({ping["path"] for ping in events["ping"]}, {"direct"}, "paths")
     expect_equal({ping["remote"]["address"] for ping in events["ping"]}, {lab.public("b")}, "addresses")
     median = events["summary"][0]["median_ms"]
-    expect(40 <= median < 60, f"median of {median} ms")
+    expect(median >= 40, f"median of {median} ms")
+    expect_in_time(median < 60, f"median of {median} ms")
     return f"median {median:.1f} ms"
 
 
@@ -64,7 +65,7 @@ def _(lab):
 
 @check("--until-direct where only the relay works: 8, by the count and by the time-out")
 def _(lab):
-    for arguments, options in ((["-c", "3"], []), ([], ["--timeout", "3"])):
+    for arguments, options in ((["-c", "3"], []), ([], ["--timeout", "6"])):
         status, events = measure(lab, "s", "t", ["ping", "-i", "0.1", "--until-direct", *arguments], options)
         expect_equal(status, 8, "status")
         expect_equal(events["summary"][0]["direct"], 0, "direct round trips")
@@ -91,9 +92,9 @@ def bench(lab, ours, theirs, path):
         one = result[direction]
         expect_equal(one["received_bytes"], one["sent_bytes"], f"bytes {direction}")
         # Until the last of it has come: what the buffers held when the time was over.
-        expect(1500 < one["received_ms"] < 12000, f"{one['received_ms']} ms for two seconds {direction}")
+        expect_in_time(1500 < one["received_ms"] < 12000, f"{one['received_ms']} ms for two seconds {direction}")
         rates.append(one["bytes_per_second"] / 1e6)
-    expect(statistics.mean(rates) > 0.05, f"rates of {rates} MB/s")
+    expect_in_time(statistics.mean(rates) > 0.05, f"rates of {rates} MB/s")
     return f"{rates[0]:.1f} up, {rates[1]:.1f} down MB/s"
 
 

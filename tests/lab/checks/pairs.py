@@ -4,7 +4,7 @@ import itertools
 import statistics
 
 from netlab import peers, services
-from suite import check, expect, expect_equal
+from suite import check, expect, expect_equal, expect_in_time
 
 KINDS = ("public", "full-cone", "restricted-cone", "masquerade", "symmetric")
 SITES = [f"{kind[:3]}{n}={kind}" for kind in KINDS for n in (1, 2)] + [
@@ -28,7 +28,7 @@ def prepare(lab):
 def expect_path(lab, ours, theirs, path, **options):
     got = peers.check(lab, ours, theirs, **options)
     expect_equal((got.status, got.outcome), (0, path), f"check from {ours} to {theirs} ({got.errors[-300:]})")
-    expect(got.connect_ms is not None and got.connect_ms < LIMIT_MS, f"connect_ms is {got.connect_ms}")
+    expect_in_time(got.connect_ms < LIMIT_MS, f"connect_ms is {got.connect_ms}")
     return f"{got.outcome}, {got.connect_ms:.0f} ms"
 
 

@@ -2,13 +2,12 @@
 
 import glob
 import os
-import select
 import signal
 import subprocess
 import sys
 import time
 
-from netlab import programs
+from netlab import holder, programs
 from suite import Skipped, check, expect, expect_equal
 
 SITES = []  # each check brings its own lab
@@ -64,18 +63,14 @@ def _(_):
     arguments = [str(programs.ROOT / "scripts/lab"), "exec", "a", "--", "sh", "-c", "echo on; exec sleep 600"]
     with subprocess.Popen(arguments, env=_ENVIRONMENT, stdout=subprocess.PIPE) as program:
         expect_equal(program.stdout.readline(), b"on\n", "first line of the program")
-        holder = os.pidfd_open(pid)
+        ends = holder.ends(pid)
         os.kill(pid, signal.SIGKILL)
         expect_equal(program.wait(timeout=10), 137, "status of the program")
-    expect_gone(holder, before)
+    expect_gone(ends, before)
 
 
-def expect_gone(descriptor, before):
-    """Waits until the process of that descriptor has ended."""
-    gone = select.poll()
-    gone.register(descriptor, select.POLLIN)
-    expect(gone.poll(10_000), "the holder lives on")
-    os.close(descriptor)
+def expect_gone(ends, before):
+    expect(holder.all_end(ends, 10), "the holder lives on")
     expect_equal(world(), before, "the machine afterwards")
 
 
@@ -85,11 +80,11 @@ def _(_):
     program = subprocess.Popen([str(programs.ROOT / "scripts/lab"), "up", "--foreground", "--no-services",
                                 "--site", "a=public"], env=_ENVIRONMENT, stdout=subprocess.PIPE)
     expect_equal(program.stdout.readline(), b"ready\n", "first line")
-    holder = os.pidfd_open(int(tool("status").stdout.split("held by process ")[1].split()[0].rstrip(",")))
+    ends = holder.ends(int(tool("status").stdout.split("held by process ")[1].split()[0].rstrip(",")))
     program.kill()
     program.wait()
     program.stdout.close()
-    expect_gone(holder, before)
+    expect_gone(ends, before)
 
 
 @check("up --cluster: three servers that share a Redis")

@@ -19,7 +19,7 @@ _HERE, _THERE = "02:00:00:02:00:01", "02:00:00:02:00:02"
 
 
 def connect(lab):
-    subprocess.run(["ip", "netns", "add", "flood"], check=True)
+    lab.add_namespace("flood")
     _shell(lab, "signal",
            f"ip link add flood address {_HERE} type veth peer name wan address {_THERE} netns flood",
            "ip link set flood up",

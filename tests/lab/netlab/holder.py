@@ -105,17 +105,29 @@ def start(name, arguments, foreground=False):
     return None
 
 
-def stop(pid):
-    """Ends the holder; returns when the kernel has ended everything in the lab."""
+def ends(pid):
+    """Descriptors of the holder and of its parent, `unshare`, which ends after it and is called as it is."""
     with open(f"/proc/{pid}/stat", encoding="utf-8") as file:
         parent = int(file.read().rpartition(")")[2].split()[1])
-    ends = [os.pidfd_open(process) for process in (pid, parent)]
-    signal.pidfd_send_signal(ends[0], signal.SIGKILL)
-    for descriptor in ends:
+    return [os.pidfd_open(process) for process in (pid, parent)]
+
+
+def all_end(descriptors, seconds=None):
+    """Whether all of those processes have ended; closes the descriptors."""
+    gone = True
+    for descriptor in descriptors:
         ended = select.poll()
         ended.register(descriptor, select.POLLIN)
-        ended.poll()
+        gone &= bool(ended.poll(seconds and seconds * 1000))
         os.close(descriptor)
+    return gone
+
+
+def stop(pid):
+    """Ends the holder; returns when the kernel has ended everything in the lab."""
+    both = ends(pid)
+    signal.pidfd_send_signal(both[0], signal.SIGKILL)
+    all_end(both)
 
 
 def execute(pid, host, command):

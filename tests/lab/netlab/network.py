@@ -25,7 +25,7 @@ class LabError(RuntimeError):
 class Network:
     def __init__(self, sites, delays=None):
         self.plan = make_plan(sites, delays)
-        self.processes = []
+        self.processes, self._namespaces = [], list(self.plan.scripts)
         os.environ["PATH"] = isolate.path_with_sbin()
         self._environment = {**os.environ, "LAB_WIRE": programs.wire()}
         self._build()
@@ -89,8 +89,13 @@ class Network:
                 process.send_signal(signal.SIGKILL)
         for process in self.processes:
             process.wait()
-        names = "".join(f"netns del {namespace}\n" for namespace in self.plan.scripts)
+        names = "".join(f"netns del {namespace}\n" for namespace in self._namespaces)
         subprocess.run(["ip", "-batch", "-"], input=names, text=True, check=True)
+
+    def add_namespace(self, name):
+        """One that is in no plan."""
+        subprocess.run(["ip", "netns", "add", name], check=True)
+        self._namespaces.append(name)
 
     # Sockets ------------------------------------------------------------------------------------
 
