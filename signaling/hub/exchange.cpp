@@ -52,7 +52,7 @@ std::uint32_t exchange::connect(const arrival& from, time_point now) {
   }
   auto& c = clients_[slot];
   c = client{
-      .remote = from.remote, .reached = from.reached, .serial = c.serial + 1, .connected = true};
+      .serial = c.serial + 1, .connected = true, .remote = from.remote, .reached = from.reached};
   c.registered_by = from.accepted_at + limits_.register_timeout;
   c.heard_at = now;
   c.bucket = token_bucket(limits_.messages_per_second, limits_.burst(), now);

@@ -140,6 +140,8 @@ class exchange {
   void drain(time_point now, duration over = {});
 
   [[nodiscard]] std::optional<output> poll_output();
+  // Whom the output is for that so many others come before; nullopt: there are fewer.
+  [[nodiscard]] std::optional<std::uint32_t> slot_ahead(std::size_t others) const noexcept;
   [[nodiscard]] std::optional<envelope> poll_envelope();
 
   [[nodiscard]] const counters& stats() const noexcept { return stats_; }
@@ -148,19 +150,20 @@ class exchange {
 
  private:
   struct client {
+    // What a ping and its answer need stands together: of 100,000 idle clients none is in a cache.
     std::string name{};
-    address remote{}, reached{};
-    std::uint64_t generation = 0;
-    time_point registered_by{}, heard_at{};
+    time_point heard_at{};
     time_point pinged_at{};  // later than heard_at: a ping is under way
-    token_bucket bucket{0, 0, {}};
     std::size_t waiting = 0;
-    time_point full_since{};
-    std::uint32_t headway = 0;  // octets taken since then
     std::uint32_t serial = 0;
-    bool full = false;  // a message was refused, and no headway made since full_since
     bool connected = false, closing = false;
+    bool full = false;  // a message was refused, and no headway made since full_since
+    token_bucket bucket{0, 0, {}};
+    std::uint64_t generation = 0;
     std::uint64_t claim = 0;  // not 0: the cluster has been asked for a name, under this number
+    time_point registered_by{}, full_since{};
+    std::uint32_t headway = 0;  // octets taken since then
+    address remote{}, reached{};
   };
   struct queued {
     output::type what;

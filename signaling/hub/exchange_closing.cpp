@@ -15,6 +15,9 @@ using namespace std::chrono_literals;
 
 constexpr auto departure_step = 250ms;
 constexpr std::size_t min_departures = 64;  // in one step
+// A client that is looked at anyway, half of idle_timeout after its last ping, is pinged if its
+// answer to that came within this part of idle_timeout: 1 s. It would have to be looked at again.
+constexpr int early_ping = 60;
 
 close_code code_for(closing why) noexcept {
   switch (why) {
@@ -97,7 +100,7 @@ void exchange::handle_closed(std::uint32_t slot, ending how, time_point now) {
   auto& c = clients_[slot];
   ensure(c.connected);
   let_go(slot, how, now);
-  c = client{.remote = {}, .reached = {}, .serial = c.serial};
+  c = client{.serial = c.serial, .remote = {}, .reached = {}};
   free_.push_back(slot);
   --stats_.connections;
   drop_stale_deadlines();
@@ -194,10 +197,13 @@ void exchange::look_after(std::uint32_t slot, time_point now) {
   if (c.name.empty() && limits_.register_timeout.count() != 0 && now >= c.registered_by) {
     return close(slot, closing::unregistered, now);
   }
-  if (limits_.idle_timeout.count() != 0 && now >= silent_until(c)) {
-    if (c.pinged_at > c.heard_at) return close(slot, closing::silent, now);
-    c.pinged_at = now;
-    queue(output::type::ping, slot, {});
+  if (limits_.idle_timeout.count() != 0) {
+    const bool pinged = c.pinged_at > c.heard_at;
+    if (pinged && now >= silent_until(c)) return close(slot, closing::silent, now);
+    if (!pinged && now >= silent_until(c) - limits_.idle_timeout / early_ping) {
+      c.pinged_at = now;
+      queue(output::type::ping, slot, {});
+    }
   }
   schedule(slot);
 }

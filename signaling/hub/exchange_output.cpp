@@ -71,6 +71,11 @@ std::optional<output> exchange::poll_output() {
   return output{o.what, o.slot, std::string_view(arena_).substr(o.offset, o.size), o.code};
 }
 
+std::optional<std::uint32_t> exchange::slot_ahead(std::size_t others) const noexcept {
+  const auto index = next_output_ + others;
+  return index < outputs_.size() ? std::optional(outputs_[index].slot) : std::nullopt;
+}
+
 std::optional<envelope> exchange::poll_envelope() {
   if (envelopes_.empty()) return std::nullopt;
   auto e = std::move(envelopes_.front());

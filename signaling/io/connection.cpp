@@ -24,15 +24,15 @@ constexpr std::size_t much = 65'536;
 connection::connection(event_loop& loop, const listener& by, byte_stream octets,
                        const endpoint& remote, std::uint32_t index, time_point accepted_at)
     : loop_(loop),
-      by_(by),
-      wire_(std::move(octets)),
+      index_(index),
+      events_(EPOLLIN),
       kept_(loop.memory()),
+      wire_(std::move(octets)),
+      decoder_(loop.max_message()),
+      by_(by),
       remote_(remote),
       client_(loop.client_at(remote.ip)),
-      accepted_at_(accepted_at),
-      decoder_(loop.max_message()),
-      index_(index),
-      events_(EPOLLIN) {}
+      accepted_at_(accepted_at) {}
 
 bool connection::watch() {
   return loop_.poll().add(wire_.descriptor(), events_, *this);

@@ -75,19 +75,21 @@ class connection final : public pollable {
   void account();
   void wait_for(std::uint32_t events);
 
+  // What a ping and its answer need stands together, as in the exchange's client.
   event_loop& loop_;
-  const listener& by_;
-  byte_stream wire_;
-  budget_share kept_;
-  endpoint remote_;
-  std::optional<address> client_;
-  time_point accepted_at_;
-  std::string head_;  // the HTTP request while it is incomplete
-  websocket::decoder decoder_;
-  std::size_t thrown_away_ = 0, unwritten_ = 0;  // unwritten_: octets since the last flush
   std::uint32_t index_, slot_ = no_slot, events_;
   phase phase_ = phase::upgrading;
   bool dirty_ = false;
+  std::size_t unwritten_ = 0;  // octets since the last flush
+  budget_share kept_;
+  byte_stream wire_;
+  websocket::decoder decoder_;
+  std::string head_;  // the HTTP request while it is incomplete
+  std::size_t thrown_away_ = 0;
+  const listener& by_;
+  endpoint remote_;
+  std::optional<address> client_;
+  time_point accepted_at_;
 };
 
 }  // namespace nat::signaling::io

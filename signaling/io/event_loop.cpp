@@ -6,6 +6,8 @@
 
 #include <boost/asio/post.hpp>
 
+#include "signaling/io/prefetch.hpp"
+
 namespace nat::signaling::io {
 
 namespace {
@@ -16,6 +18,7 @@ constexpr auto tick_interval = 250ms;
 constexpr auto handshake_timeout = 10s;
 constexpr auto end_timeout = 2s;
 constexpr auto stuck_after = 5s;
+constexpr std::size_t prefetched_ahead = 8;  // connections
 
 }  // namespace
 
@@ -184,7 +187,14 @@ void event_loop::closed(connection& c, hub::ending how) {
 }
 
 void event_loop::carry_out() {
-  while (const auto o = exchange_.poll_output()) carry_out(*o);
+  while (const auto o = exchange_.poll_output()) {
+    // To many at once goes what has been idle for long: pings. Each is fetched from memory while
+    // others are written to.
+    if (const auto soon = exchange_.slot_ahead(prefetched_ahead); soon && *soon < by_slot_.size()) {
+      prefetch(by_slot_[*soon], sizeof(connection));
+    }
+    carry_out(*o);
+  }
   while (auto e = exchange_.poll_envelope()) {
     e->arrived = now_;
     shared_.deliver(*e);

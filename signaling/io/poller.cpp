@@ -4,6 +4,7 @@
 #include <system_error>
 
 #include "protocol/base/ensure.hpp"
+#include "signaling/io/prefetch.hpp"
 
 namespace nat::signaling::io {
 
@@ -19,6 +20,9 @@ int make_epoll() {
 constexpr int small_batch = 2;
 // How many batches one turn of the outer loop may take before timers and other sockets get theirs.
 constexpr int max_batches = 16;
+
+constexpr int prefetched_ahead = 8;  // of a batch
+constexpr std::size_t hot_part = 128;
 
 }  // namespace
 
@@ -61,6 +65,9 @@ void poller::run() {
         ::epoll_wait(epoll_.native_handle(), ready_.data(), static_cast<int>(ready_.size()), 0);
     before_batch_();
     for (int i = 0; i < n; ++i) {
+      if (i + prefetched_ahead < n) {
+        prefetch(ready_[static_cast<std::size_t>(i + prefetched_ahead)].data.ptr, hot_part);
+      }
       const auto& e = ready_[static_cast<std::size_t>(i)];
       static_cast<pollable*>(e.data.ptr)->handle_ready(e.events);
     }

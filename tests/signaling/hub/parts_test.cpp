@@ -1,6 +1,10 @@
 // The hub's small parts: how fast one may talk, what is announced and counted.
 
+#include <algorithm>
+#include <map>
+
 #include "signaling/hub/announcement.hpp"
+#include "signaling/hub/deadline_queue.hpp"
 #include "signaling/hub/line_limiter.hpp"
 #include "signaling/hub/metrics.hpp"
 #include "signaling/hub/recent_peak.hpp"
@@ -15,6 +19,42 @@ using namespace std::chrono_literals;
 
 address at(std::string_view text) {
   return parse_address(text).value();
+}
+
+TEST_CASE("deadlines come in the order of their times, however they were set") {
+  test::seeded_random random;
+  deadline_queue queue;
+  std::multimap<time_point, std::uint32_t> expected;
+  time_point now{};
+  for (std::uint32_t slot = 0; slot < 20'000; ++slot) {
+    now += 1ms;
+    // Most are patient, some are not, and some times are equal.
+    std::byte chance[1];
+    random.fill(chance);
+    const auto odd = std::to_integer<int>(chance[0]);
+    const auto when = now + (odd < 200 ? 3s : odd * 10ms);
+    queue.push({when, slot, 0});
+    expected.emplace(when, slot);
+    while (const auto due = queue.pop_due(now)) {
+      REQUIRE(due->when == expected.begin()->first);
+      const auto [first, last] = expected.equal_range(due->when);
+      const auto same =
+          std::find_if(first, last, [&](const auto& e) { return e.second == due->slot; });
+      REQUIRE(same != last);
+      expected.erase(same);
+    }
+    REQUIRE(queue.size() == expected.size());
+    REQUIRE(queue.next() == expected.begin()->first);
+    REQUIRE(expected.begin()->first > now);
+  }
+  const auto is_odd = [](const auto& e) { return e.slot % 2 == 1; };
+  queue.drop(is_odd);
+  std::erase_if(expected, [](const auto& e) { return e.second % 2 == 1; });
+  while (const auto due = queue.pop_due(time_point::max())) {
+    REQUIRE(due->when == expected.begin()->first);
+    expected.erase(expected.begin());
+  }
+  CHECK(expected.empty());
 }
 
 TEST_CASE("a histogram counts by bounds that are part of their bucket, as Prometheus reads it") {
