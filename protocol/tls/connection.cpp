@@ -154,7 +154,8 @@ void connection::close(std::string& out) {
 }
 
 std::size_t connection::held() const noexcept {
-  if (body_->state == state::handshaking) return 2 * record_buffer;
+  if (body_->handshake_octets == 0) return 0;  // none has been needed yet
+  if (SSL_is_init_finished(body_->ssl.get()) == 0) return 2 * record_buffer;
   return SSL_has_pending(body_->ssl.get()) == 1 ? record_buffer : 0;
 }
 

@@ -65,8 +65,8 @@ class connection {
   // Says close_notify, once.
   void close(std::string& out);
 
-  // Octets of OpenSSL's record buffers that it holds at the moment: while it shakes hands, and
-  // while a record is half there.
+  // Octets of OpenSSL's record buffers that it holds at the moment: from the first octet of a
+  // handshake to its end, and for good where it failed; while a record is half there.
   [[nodiscard]] std::size_t held() const noexcept;
   [[nodiscard]] tls::state state() const noexcept;
   [[nodiscard]] failure why() const noexcept;  // where state() is failed

@@ -29,7 +29,8 @@ member::member(settings s, hub::fence& f, random_source& random)
       random_(random),
       held_(settings_.resume_window, settings_.max_held, settings_.max_held_per_site, random),
       names_(0, hub::keyed_hash(random)),
-      unsettled_(0, hub::keyed_hash(random)) {}
+      unsettled_(0, hub::keyed_hash(random)),
+      late_names_(0, hub::keyed_hash(random)) {}
 
 void member::handle_envelope(envelope&& e, time_point now) {
   if (frozen(now)) return;
@@ -79,10 +80,14 @@ void member::claims(envelope&& e, time_point now) {
                              call(claim_script(), std::move(keys), std::move(arguments))});
 }
 
-void member::claimed(claim& c, const reply& r) {
+// `told`: its client has been refused meanwhile.
+void member::claimed(claim& c, const reply& r, bool told) {
   const bool granted = r.items.size() == 3 && r.items[0].integer == 1;
   const auto generation = granted ? number_in(r.items[1].text) : 0;
   if (!granted || generation <= c.lost_below) {
+    if (told) return settle_late(c.name);
+    // It may be this very client's, given too late and on its way back.
+    if (late_names_.contains(c.name)) return refuse_claim(c.by, std::move(c.name));
     return tell(envelope::type::taken, c.by, request_type::register_, std::move(c.name));
   }
   const bool back = r.items[2].text == "1";
@@ -136,7 +141,9 @@ void member::routed(std::vector<message>& all, const reply& r) {
 
 void member::releases(const envelope& e, time_point now) {
   const auto found = names_.find(e.target);
-  if (found == names_.end() || found->second.who.generation != e.from.generation) return;
+  if (found == names_.end() || found->second.who.generation != e.from.generation) {
+    return settle_late(e.target);
+  }
   names_.erase(found);
   const bool hold = e.what == envelope::type::held && settings_.resume_window.count() > 0;
   const auto hold_ms = hold && held_.take(e.client, now) ? settings_.resume_window.count() : 0;

@@ -189,7 +189,7 @@ class member {
   void answers(const hub::envelope&);
   void handle_publication(std::string_view text);
   void take(const record&);
-  void claimed(claim&, const reply&);
+  void claimed(claim&, const reply&, bool told);
   void routed(std::vector<message>&, const reply&);
   void superseded(const std::string& name, std::uint64_t generation);
   void tell(hub::envelope::type, const hub::owner& to, hub::request_type, std::string target);
@@ -205,6 +205,7 @@ class member {
   [[nodiscard]] std::optional<time_point> waited_enough_at() const;
   void refuse_late(time_point now);
   void refuse_claim(const hub::owner& by, std::string name);
+  void settle_late(const std::string& name);
   void give_up_commands();
 
   // Connections, lease and fence (member_line.cpp).
@@ -250,6 +251,8 @@ class member {
   std::deque<waiting> waiting_claims_, waiting_releases_;
   std::deque<impatient> claims_under_way_;  // one for each that was sent and has no reply
   std::size_t claims_told_ = 0;             // so many at the front have been refused meanwhile
+  // Their names, each until it is known that Redis did not give it, or has it back.
+  std::unordered_map<std::string, unsigned, hub::keyed_hash, std::equal_to<>> late_names_;
   std::deque<waiting_message> routes_;
   std::deque<publication> answers_;  // of each node's, all but the last are full
   std::size_t commands_under_way_ = 0, routes_under_way_ = 0, answers_under_way_ = 0;

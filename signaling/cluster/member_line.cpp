@@ -129,12 +129,14 @@ void member::answered(sent& s, const reply& r, time_point now) {
     case sent::type::ping:
       if (r.integer == 0 && subscribed_) renew_inbox(now);
       return;
-    case sent::type::claim:
+    case sent::type::claim: {
       --claims_;
       --commands_under_way_;
       claims_under_way_.pop_front();
-      if (claims_told_ > 0) --claims_told_;
-      return claimed(s.asked, r);
+      const bool told = claims_told_ > 0;
+      if (told) --claims_told_;
+      return claimed(s.asked, r, told);
+    }
     case sent::type::route:
       --routes_under_way_;
       return routed(s.messages, r);
@@ -147,7 +149,7 @@ void member::answered(sent& s, const reply& r, time_point now) {
       return;
     case sent::type::release:
       --commands_under_way_;
-      return;
+      return settle_late(s.left.name);
     case sent::type::plain:
       return;
   }

@@ -110,6 +110,11 @@ void member::refuse_claim(const hub::owner& by, std::string name) {
   tell(envelope::type::unavailable, by, request_type::register_, std::move(name));
 }
 
+void member::settle_late(const std::string& name) {
+  const auto found = late_names_.find(name);
+  if (found != late_names_.end() && --found->second == 0) late_names_.erase(found);
+}
+
 // Nobody is left waiting. Of a name that is given all the same, to who was told that it is not, the
 // exchange lets go. A release waits as long as it takes.
 void member::refuse_late(time_point now) {
@@ -124,6 +129,7 @@ void member::refuse_late(time_point now) {
   for (; claims_told_ < claims_under_way_.size(); ++claims_told_) {
     auto& c = claims_under_way_[claims_told_];
     if (now < c.until) break;
+    ++late_names_[c.name];
     refuse_claim(c.by, std::move(c.name));
   }
   while (!waiting_claims_.empty() && now >= waiting_claims_.front().what.at + settings_.patience) {
@@ -151,6 +157,7 @@ void member::give_up_commands() {
     refuse_claim(c.by, std::move(c.name));
   }
   claims_under_way_.clear();
+  late_names_.clear();
   for (auto& [s, words] : waiting_claims_) refuse_claim(s.asked.by, std::move(s.asked.name));
   waiting_claims_.clear();
   for (auto& [s, words] : waiting_releases_) {

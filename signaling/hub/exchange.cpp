@@ -42,6 +42,7 @@ exchange::exchange(std::uint32_t loop, const limits& l, const announcement& a, d
 
 std::uint32_t exchange::connect(const arrival& from, time_point now) {
   rewind_outputs();
+  (void)fenced_off(now);  // who comes after a new term has begun belongs to it
   std::uint32_t slot = 0;
   if (free_.empty()) {
     slot = static_cast<std::uint32_t>(clients_.size());
@@ -187,7 +188,7 @@ bool exchange::authorized(std::uint32_t slot, const request& asked, time_point n
 // client's rate.
 void exchange::charge_for_check(std::uint32_t slot, time_point now) {
   if (access_ && limits_.messages_per_second > 0) {
-    clients_[slot].bucket.take(now, vain_check_cost);
+    clients_[slot].bucket.take(now, std::min(vain_check_cost, limits_.burst()));
   }
 }
 

@@ -203,6 +203,10 @@ void exchange::look_after(std::uint32_t slot, time_point now) {
     if (!pinged && now >= silent_until(c) - limits_.idle_timeout / early_ping) {
       c.pinged_at = now;
       queue(output::type::ping, slot, {});
+      // Looked at again after the same time for all, so that they stand in line: an answer that
+      // took longer than another's does not put its client behind it.
+      const auto when = *earlier(deadline_of(c), now + limits_.idle_timeout / 2);
+      return deadlines_.push({when, slot, c.serial});
     }
   }
   schedule(slot);

@@ -54,10 +54,8 @@ class writer {
 };
 
 void write_connections(writer& w, const counters& c, const gauges& g) {
-  w.one("kept_bytes", "gauge", "What waits for all clients, and unfinished messages of theirs.",
+  w.one("kept_bytes", "gauge", "What waits for all clients, and what they have not finished.",
         std::uint64_t{g.kept_bytes});
-  w.one("heap_bytes", "gauge", "Allocated by the program, and not freed.",
-        std::uint64_t{g.heap_bytes});
   w.one("connections", "gauge", "WebSocket connections.", c.connections);
   w.one("connections_total", "counter", "WebSocket connections since the start.", c.opened);
   w.family("connections_rejected_total", "counter", "Connections turned away, by the limit.");

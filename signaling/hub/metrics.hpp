@@ -17,7 +17,7 @@ namespace nat::hub {
 struct gauges {
   std::size_t names_live = 0, names_held = 0, loops = 0;
   rejection_counts connections_rejected{};
-  std::size_t kept_bytes = 0, heap_bytes = 0;
+  std::size_t kept_bytes = 0;
   stun_counters stun;
   cluster_gauges cluster;
   std::uint64_t tls_handshakes = 0, tls_resumed = 0, tls_failed = 0;

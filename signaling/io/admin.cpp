@@ -9,6 +9,7 @@
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/write.hpp>
 
+#include "signaling/io/heap.hpp"
 #include "signaling/io/upgrade.hpp"
 
 namespace nat::signaling::io {
@@ -53,8 +54,11 @@ class visit : public std::enable_shared_from_this<visit> {
       return respond(
           http_response(ready ? 200 : 503, (ready ? "ready\n" : "not ready\n") + details));
     }
+    if (get.path == "/heap") {
+      return respond(http_response(200, std::to_string(heap_bytes()) + '\n'));
+    }
     if (get.path != "/metrics") {
-      return respond(http_response(404, "There are /healthz, /readyz and /metrics.\n"));
+      return respond(http_response(404, "There are /healthz, /readyz, /metrics and /heap.\n"));
     }
     answers_.metrics([self = shared_from_this()](const std::string& text) {
       self->respond(http_response(200, text, "text/plain; version=0.0.4; charset=utf-8"));

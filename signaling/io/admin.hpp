@@ -1,7 +1,7 @@
 #pragma once
 
-// The admin port: GET /healthz, /readyz and /metrics, one request a connection. It asks nobody who
-// they are, so it belongs on a loopback or otherwise guarded address.
+// The admin port: GET /healthz, /readyz, /metrics and /heap, one request a connection. It asks
+// nobody who they are, so it belongs on a loopback or otherwise guarded address.
 
 #include <functional>
 #include <memory>

@@ -5,14 +5,9 @@
 
 namespace nat::signaling::io {
 
-void byte_stream::secure(const tls::server_context& context) {
+void byte_stream::secure(const tls::server_context& context, byte_view already_read) {
   tls_ = std::make_unique<tls_part>(context);
-}
-
-void byte_stream::secure(const tls::server_context& context, byte_view already_read, workspace& w) {
-  secure(context);
-  tls_->session.feed(already_read);
-  --w.handshakes_left;
+  if (!already_read.empty()) tls_->session.feed(already_read);
 }
 
 bool byte_stream::handshaking() const noexcept {
@@ -21,7 +16,7 @@ bool byte_stream::handshaking() const noexcept {
 
 byte_stream::reading byte_stream::receive(workspace& w) {
   w.unread = {};
-  if (handshaking() && --w.handshakes_left < 0) return {};
+  if (handshaking() && w.handshakes_left <= 0) return {};
   const auto n = ::recv(socket_.get(), w.read.data(), w.read.size(), 0);
   if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR)) return {};
   if (n <= 0) return {.ended = true};
@@ -39,7 +34,9 @@ byte_stream::reading byte_stream::receive(workspace& w) {
 byte_span byte_stream::next(workspace& w) {
   if (!tls_) return std::exchange(w.unread, {});
   const auto before = tls_->session.state();
+  const auto answered = tls_->out.size();
   const auto plain = tls_->session.read(w.plain, tls_->out);
+  if (before == tls::state::handshaking && tls_->out.size() > answered) --w.handshakes_left;
   const auto after = tls_->session.state();
   if (after == before) return plain;
   if (after == tls::state::failed) {

@@ -18,10 +18,8 @@ class byte_stream {
   // The socket resets on close, as those that listen_on()'s accept do.
   explicit byte_stream(socket_handle socket) noexcept : socket_(std::move(socket)) {}
 
-  // TLS from here on.
-  void secure(const tls::server_context&);
-  // And in `already_read`, which next() gave before anything else was read.
-  void secure(const tls::server_context&, byte_view already_read, workspace&);
+  // TLS from here on, and in `already_read`, which next() gave before anything else was read.
+  void secure(const tls::server_context&, byte_view already_read = {});
   // What the client says is no TLS: answer it in the clear.
   void give_up_tls() noexcept { tls_.reset(); }
 

@@ -134,6 +134,7 @@ void connection::take_head(byte_span octets) {
   phase_ = phase::open;
   std::string().swap(head_);
   slot_ = loop_.open(*this, by_.reached_by(wire_.descriptor()));
+  loop_.carry_out();  // it may be the first to find that a new term has begun
   // The empty line was not complete before these octets.
   take(octets.subspan(head_size - known));
 }

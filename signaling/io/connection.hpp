@@ -55,7 +55,8 @@ class connection final : public pollable {
   // Who is to be named: the client, or its proxy as long as that has not said.
   [[nodiscard]] address named() const noexcept { return client_.value_or(remote_.ip); }
   void set_client(const address& client) noexcept { client_ = client; }
-  // Octets that wait for the client, or from it for the rest of a message; as of the last batch.
+  // Octets that wait for the client, or from it for the rest of a message, a record or a handshake;
+  // as of the last batch.
   [[nodiscard]] std::size_t kept() const noexcept { return kept_.octets(); }
   [[nodiscard]] time_point accepted_at() const noexcept { return accepted_at_; }
 

@@ -51,9 +51,9 @@ class event_loop {
 
   // Before run().
   void add_listener(socket_handle, purpose);
-  endpoint add_stun(const endpoint& where) { return stun_.add(where); }  // as bound
-  endpoint add_stun_alternate(const endpoint& primary, const endpoint& alternate) {
-    return stun_.add_alternate(primary, alternate);
+  void add_stun(const endpoint& where) { stun_.add(where); }
+  void add_stun_alternate(const endpoint& primary, const endpoint& alternate) {
+    stun_.add_alternate(primary, alternate);
   }
   void serve_relays(turn::server_config);
   [[nodiscard]] boost::asio::io_context& context() noexcept { return context_; }

@@ -1,8 +1,9 @@
 #pragma once
 
-// What all connections of a server may keep: what waits for clients, and messages that are not
-// whole. Each has a limit of its own, but 100,000 times that is more than a machine has. Beyond the
-// budget the fullest connections are ended: a client that reads keeps next to nothing.
+// What all connections of a server may keep: what waits for clients, and messages, records and
+// handshakes that are not whole. Each has a limit of its own, but 100,000 times that is more than a
+// machine has. Beyond the budget the fullest connections are ended: a client that reads keeps next
+// to nothing.
 //
 // What is counted are octets; the memory that holds them may be twice as large.
 

@@ -217,7 +217,8 @@ void add_limits(CLI::App& app, options& out, raw_options& raw) {
   add("--register-timeout", raw.register_timeout,
       "from the TCP connection to the registration; at most 10 for the first request", "SECONDS");
   add("--idle-timeout", raw.idle_timeout,
-      "silence; a ping goes out after half of it, and a TCP connection for TURN without an "
+      "silence; a ping goes out after half of it or a little less, and a TCP connection for TURN "
+      "without an "
       "allocation ends then",
       "SECONDS");
   add("--resume-window", raw.resume_window, "how long a name is held after an unclean end",

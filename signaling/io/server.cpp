@@ -19,7 +19,6 @@
 #include "signaling/io/announcing.hpp"
 #include "signaling/io/cluster_service.hpp"
 #include "signaling/io/event_loop.hpp"
-#include "signaling/io/heap.hpp"
 #include "signaling/io/listening.hpp"
 #include "signaling/io/ready_file.hpp"
 #include "signaling/io/relay_config.hpp"
@@ -343,7 +342,6 @@ class server {
     g.loaded_at = loaded_at_;
     g.certificate_expires = certificate_expires_;
     g.kept_bytes = memory_.used();
-    g.heap_bytes = heap_bytes();
     if (cluster_) g.cluster = cluster_->look();
     return hub::metrics_text(counted, g);
   }

@@ -61,15 +61,14 @@ stun_service::stun_service(poller& p, const time_point& now) : poller_(p), now_(
 
 stun_service::~stun_service() = default;
 
-endpoint stun_service::add(const endpoint& where) {
+void stun_service::add(const endpoint& where) {
   auto& made = *fronts_.emplace_back(std::make_unique<front>(*this, where));
   if (!poller_.add(made.descriptor(), EPOLLIN, made)) {
     throw startup_error{"failed to watch a STUN socket: raise fs.epoll.max_user_watches"};
   }
-  return made.local();
 }
 
-endpoint stun_service::add_alternate(const endpoint& primary, const endpoint& alternate) {
+void stun_service::add_alternate(const endpoint& primary, const endpoint& alternate) {
   auto& all = *behaviors_.emplace_back(std::make_unique<behavior>());
   const auto place = [&](front& f, stun::server_door door) {
     f.take_part(all, door);
@@ -78,13 +77,13 @@ endpoint stun_service::add_alternate(const endpoint& primary, const endpoint& al
   const auto first = std::ranges::find(fronts_, primary, [](const auto& f) { return f->local(); });
   ensure(first != fronts_.end() && !is_unspecified(primary.ip));
   place(**first, {});
-  all.addresses = {primary, add(alternate)};
+  all.addresses = {primary, alternate};
+  add(alternate);
   place(*fronts_.back(), {true, true});
   for (const stun::server_door door : {stun::server_door{true, false}, {false, true}}) {
     add(all.addresses.at(door));
     place(*fronts_.back(), door);
   }
-  return all.addresses.alternate;
 }
 
 void stun_service::serve_relays(turn::server_config config, random_source& random) {

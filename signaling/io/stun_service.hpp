@@ -28,12 +28,11 @@ class stun_service final : private client_door {
   ~stun_service() override;
 
   // Throws boost::system::system_error where the address can't be had, startup_error where the
-  // socket can't be watched. The port is shared with other loops' sockets (SO_REUSEPORT). Returns
-  // the address as bound.
-  endpoint add(const endpoint&);
+  // socket can't be watched. The port is shared with other loops' sockets (SO_REUSEPORT).
+  void add(const endpoint&);
   // Gives the socket at `primary`, which was added and is no wildcard, the three that RFC 5780 asks
-  // for beside it. Another address and port of the same family; port 0 as in add().
-  endpoint add_alternate(const endpoint& primary, const endpoint& alternate);
+  // for beside it. Another address and port of the same family.
+  void add_alternate(const endpoint& primary, const endpoint& alternate);
   void serve_relays(turn::server_config, random_source&);
   [[nodiscard]] bool has_sockets() const noexcept { return !fronts_.empty(); }
   // Whose paths are those of transport::tcp.

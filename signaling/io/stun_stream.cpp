@@ -62,7 +62,7 @@ void stun_streams::stream::take_all() {
     const auto octets = wire_.next(owner_.in_.work);
     if (octets.empty()) break;
     if (!begun_ && !wire_.secured() && owner_.tls_ && octets[0] == tls_handshake) {
-      wire_.secure(*owner_.tls_, octets, owner_.in_.work);
+      wire_.secure(*owner_.tls_, octets);
     } else if (!(begin(octets) && take(octets))) {
       return fail();
     }

@@ -37,7 +37,7 @@ struct workspace {
   std::vector<std::string> spares{};
 
   // A TLS handshake, with its signature, costs a hundred times what a message does: only so many
-  // streams go on with theirs in a batch of events, and all that others have sent comes between.
+  // are answered in a batch of events, and all that others have sent comes between.
   static constexpr int handshakes_a_batch = 4;
   int handshakes_left = handshakes_a_batch;
 

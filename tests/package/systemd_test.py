@@ -246,8 +246,10 @@ class AsShipped(Package):
         self.start()
         before = self.process()
         self.machine.ask("systemctl", "kill", "--signal=KILL", SERVICE)
+        deadline = time.monotonic() + LIMIT
         while self.machine.show("ActiveState") != "active" or self.process() == before:
             self.assertNotEqual(self.machine.show("ActiveState"), "failed")
+            self.assertLess(time.monotonic(), deadline)
         self.assertEqual(self.machine.show("NRestarts"), "1")
         self.stop()
 

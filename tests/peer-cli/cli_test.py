@@ -78,6 +78,7 @@ def settled(ask, holds):
     for _ in range(5):
         if holds(got := ask()):
             break
+        print(f"once more: {got}", flush=True)
     return got
 
 

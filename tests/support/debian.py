@@ -27,5 +27,7 @@ def bookworm(file, *include):
     """A smallest Debian 12 as tar, from a mirror; unless it is there."""
     if not file.exists():
         also = ["--include=" + ",".join(include)] if include else []
-        subprocess.run(["mmdebstrap", "--quiet", "--variant=minbase", *also, "bookworm", file], check=True)
+        part = file.with_name("part-" + file.name)  # an interrupted one is no base
+        subprocess.run(["mmdebstrap", "--quiet", "--variant=minbase", *also, "bookworm", part], check=True)
+        part.rename(file)
     return file

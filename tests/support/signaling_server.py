@@ -57,7 +57,7 @@ class Server:
                  "--ready-file", self.ready, *options], stderr=log if stderr is None else stderr,
                 env={**os.environ, **(environment or {})}, **how)
         if wait:
-            self.addresses
+            _ = self.addresses  # which waits until it is ready
 
     def wait_for(self, what, holds):
         """Looks again and again whether it holds, while the server lives."""

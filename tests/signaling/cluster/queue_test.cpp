@@ -75,8 +75,7 @@ TEST_CASE("cluster: no claim waits longer than that where Redis falls silent ove
   CHECK(given + refused == crowd.size());
 }
 
-TEST_CASE(
-    "cluster: a name that comes too late for its client is free, and the client's next has it") {
+TEST_CASE("cluster: a name that comes too late for its client is had by asking again") {
   cluster_servers all(1);
   const auto al = all.connect(0);
   all.per_name = 1ms;
@@ -87,14 +86,21 @@ TEST_CASE(
   all.hold = false;
   all.settle();
   all.pass(1390ms);
-  all.per_name = 1s;
+  all.per_name = 20ms;
   all.pass(110ms);
   CHECK(all.heard(al).contains("cluster-unavailable"));
-  all.enter(al, "next");
-  all.per_name = 1ms;
-  all.pass(1200ms);
-  CHECK(all.heard(al).contains(R"("peer_id":"next")"));
-  CHECK_FALSE(all.redis.names.contains(cluster::name_key("late")));
+  // What Redis gave meanwhile is its own, and is not told to be another's.
+  std::string answer;
+  int asked = 0;
+  while (answer.empty() || answer.contains("cluster-unavailable")) {
+    REQUIRE(++asked < 10);
+    all.enter(al, "late");
+    all.pass(200ms);
+    answer = all.heard(al);
+  }
+  CHECK(answer.contains(R"("peer_id":"late")"));
+  CHECK(asked > 1);
+  CHECK(all.redis.names.contains(cluster::name_key("late")));
   CHECK(all.quarrel() == "");
 }
 

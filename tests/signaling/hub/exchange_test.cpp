@@ -325,6 +325,18 @@ TEST_CASE("a server that lost its lease sends nobody what waited, and says goodb
   }
 }
 
+TEST_CASE("who comes as the first after a new term has begun stays") {
+  switchboard s;
+  hub::fence fence;
+  s.exchanges[0]->join_cluster(fence);
+  const auto old = s.connect();
+  fence.new_term();
+  const auto fresh = s.connect();
+  CHECK(s.closed(old) == "fenced");
+  CHECK(s.closed(fresh) == "");
+  CHECK_FALSE(s.exchanges[0]->fenced(s.now));
+}
+
 TEST_CASE("the smallest rate lets a registration through") {
   hub::limits l;
   l.messages_per_second = 0.1;
