@@ -62,12 +62,8 @@ void member::claims(envelope&& e, time_point now) {
     return tell(envelope::type::unavailable, e.from, request_type::register_, std::move(e.target));
   }
   ++claims_;
-  claim c{std::move(e.target),
-          hub::new_resume_secret(random_),
-          std::move(e.text),
-          e.from,
-          e.client,
-          now};
+  claim c{std::move(e.target), hub::new_resume_secret(random_), std::move(e.text), e.from,
+          e.client};
   std::vector<std::string> arguments{settings_.node,
                                      epoch_,
                                      std::to_string(c.by.loop),

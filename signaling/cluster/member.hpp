@@ -122,7 +122,6 @@ class member {
     std::string name, fresh, shown;
     hub::owner by;  // generation: the number of the claim
     address client{};
-    time_point asked_at{};
     std::uint64_t lost_below = 0;  // generations that were superseded before we heard of them
   };
   struct message {

@@ -62,7 +62,7 @@ void member::send_command(time_point now) {
   from.pop_front();
   if (claim_first) {
     const auto& asked = next.what.asked;
-    claims_under_way_.push_back({asked.asked_at + settings_.patience, asked.by, asked.name});
+    claims_under_way_.push_back({next.what.at + settings_.patience, asked.by, asked.name});
   }
   next.what.at = now;
   ++commands_under_way_;

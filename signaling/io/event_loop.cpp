@@ -18,7 +18,6 @@ constexpr auto tick_interval = 250ms;
 constexpr auto handshake_timeout = 10s;
 constexpr auto end_timeout = 2s;
 constexpr auto stuck_after = 5s;
-constexpr std::size_t prefetched_ahead = 8;  // connections
 
 }  // namespace
 

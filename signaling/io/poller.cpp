@@ -21,7 +21,6 @@ constexpr int small_batch = 2;
 // How many batches one turn of the outer loop may take before timers and other sockets get theirs.
 constexpr int max_batches = 16;
 
-constexpr int prefetched_ahead = 8;  // of a batch
 constexpr std::size_t hot_part = 128;
 
 }  // namespace
@@ -65,8 +64,9 @@ void poller::run() {
         ::epoll_wait(epoll_.native_handle(), ready_.data(), static_cast<int>(ready_.size()), 0);
     before_batch_();
     for (int i = 0; i < n; ++i) {
-      if (i + prefetched_ahead < n) {
-        prefetch(ready_[static_cast<std::size_t>(i + prefetched_ahead)].data.ptr, hot_part);
+      if (const auto soon = static_cast<std::size_t>(i) + prefetched_ahead;
+          soon < static_cast<std::size_t>(n)) {
+        prefetch(ready_[soon].data.ptr, hot_part);
       }
       const auto& e = ready_[static_cast<std::size_t>(i)];
       static_cast<pollable*>(e.data.ptr)->handle_ready(e.events);
